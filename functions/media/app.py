@@ -1,0 +1,37 @@
+"""Look at media and jobs, moderate again, delete."""
+
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from moderation.entrypoints import compose, http
+from moderation.models.job import Job
+from moderation.models.media import Media, MediaId
+from moderation.services.media import MediaView, ModerateAgain
+
+app = http.api()
+
+
+@app.get("/v1/media/<media_id>")
+def view(media_id: MediaId) -> MediaView:
+    return compose.library().view(media_id)
+
+
+@app.delete("/v1/media/<media_id>")
+def delete(media_id: MediaId) -> Response[Media]:
+    return Response(202, "application/json", compose.library().delete(media_id))
+
+
+@app.post("/v1/media/<media_id>/jobs")
+def moderate_again(media_id: MediaId, request: ModerateAgain) -> Response[Job]:
+    return Response(202, "application/json", compose.library().moderate_again(media_id, request))
+
+
+@app.get("/v1/jobs/<job_id>")
+def job(job_id: str) -> Job:
+    return compose.library().job(job_id)
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return http.serve(app, event, context)

@@ -1,0 +1,23 @@
+"""Copy to the playback bucket, remove from it, or purge, as a status change asks. Fed by a queue behind the bus."""
+
+import json
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from moderation.entrypoints import compose
+
+logger = Logger()
+processor = BatchProcessor(event_type=EventType.SQS)
+
+
+def follow(record: SQSRecord) -> None:
+    media_id = json.loads(record.body)["detail"]["media_id"]
+    logger.info("reconciled", media_id=media_id, outcome=compose.publishing().reconcile(media_id))
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return dict(process_partial_response(event, follow, processor, context))

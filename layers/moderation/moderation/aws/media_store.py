@@ -1,0 +1,225 @@
+"""The table. An item holds its document as JSON in `doc`, and beside it only what conditions and TTL need."""
+
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+from pydantic import TypeAdapter
+
+from moderation.aws.errors import code_of, port_errors
+from moderation.models.base import Model
+from moderation.models.errors import Permanent, Transient
+from moderation.models.event import Event
+from moderation.models.job import Job, JobState, media_of
+from moderation.models.media import Media
+from moderation.models.review import Feedback, Review
+from moderation.ports import MAX_DOCUMENT_BYTES, Conflict, NotFound
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import (
+        AttributeValueTypeDef,
+        TransactWriteItemTypeDef,
+        UniversalAttributeValueTypeDef,
+        WriteRequestUnionTypeDef,
+    )
+
+    Item: TypeAlias = dict[str, UniversalAttributeValueTypeDef]
+
+OUTBOX_LIFE = timedelta(days=14)
+_BATCH = 25
+_ATTEMPTS = 6
+_EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+_ABSENT = "attribute_not_exists(pk)"
+
+
+def outbox_event(image: Mapping[str, Any]) -> Event:
+    """The event in an OUTBOX# item, as a stream record shows it (`dynamodb.NewImage`)."""
+    return _EVENT.validate_json(image["doc"]["S"])
+
+
+class DynamoMediaStore:
+    """The port `MediaStore` over one table."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def add_media(self, media: Media) -> None:
+        self._transact([self._put(_media_item(media), condition=_ABSENT)])
+
+    def media(self, media_id: str) -> Media:
+        return Media.model_validate_json(self._doc(media_id, "META"))
+
+    def save(
+        self,
+        media: Media,
+        *,
+        events: Sequence[Event] = (),
+        job: Job | None = None,
+        new_job: Job | None = None,
+        review: Review | None = None,
+    ) -> Media:
+        saved = media.model_copy(update={"version": media.version + 1})
+        writes = [
+            self._put(
+                _media_item(saved),
+                condition="#version = :version",
+                names={"#version": "version"},
+                values={":version": {"N": str(media.version)}},
+            )
+        ]
+        if job is not None:
+            writes.append(
+                self._put(
+                    _job_item(job),
+                    condition=f"{_ABSENT} OR NOT #state IN (:finish, :aborted)",
+                    names={"#state": "state"},
+                    values={":finish": {"S": JobState.FINISH}, ":aborted": {"S": JobState.ABORTED}},
+                )
+            )
+        if new_job is not None:
+            writes.append(self._put(_job_item(new_job), condition=_ABSENT))
+        if review is not None:
+            writes.append(self._put(_review_item(review), condition=_ABSENT))
+        writes += [self._put(_outbox_item(event)) for event in events]
+        self._transact(writes)
+        return saved
+
+    def job(self, job_id: str) -> Job:
+        return Job.model_validate_json(self._doc(media_of(job_id), f"JOB#{job_id}"))
+
+    def jobs(self, media_id: str) -> list[Job]:
+        found = [Job.model_validate_json(item["doc"]["S"]) for item in self._query(media_id, "JOB#")]
+        return sorted(found, key=lambda job: (job.created_at, job.job_id))
+
+    def reviews(self, media_id: str) -> list[Review]:
+        return [Review.model_validate_json(item["doc"]["S"]) for item in self._query(media_id, "REVIEW#")]
+
+    def add_feedback(self, feedback: Feedback) -> None:
+        self._transact([self._put(_feedback_item(feedback))])
+
+    def feedback(self, media_id: str) -> list[Feedback]:
+        return [Feedback.model_validate_json(item["doc"]["S"]) for item in self._query(media_id, "FEEDBACK#")]
+
+    def forget(self, media_id: str) -> None:
+        for kind in ("JOB#", "REVIEW#", "FEEDBACK#"):
+            requests: list[WriteRequestUnionTypeDef] = [
+                {"DeleteRequest": {"Key": {"pk": item["pk"], "sk": item["sk"]}}}
+                for item in self._query(media_id, kind, keys_only=True)
+            ]
+            for start in range(0, len(requests), _BATCH):
+                self._write_batch(requests[start : start + _BATCH])
+
+    def _doc(self, media_id: str, sk: str) -> str:
+        with port_errors():
+            answer = self._client.get_item(
+                TableName=self._table,
+                Key={"pk": {"S": _pk(media_id)}, "sk": {"S": sk}},
+                ConsistentRead=True,
+                ProjectionExpression="doc",
+            )
+        if "Item" not in answer:
+            raise NotFound(f"there is no {sk} of media {media_id}")
+        return answer["Item"]["doc"]["S"]
+
+    def _query(
+        self, media_id: str, prefix: str, *, keys_only: bool = False
+    ) -> "Iterator[dict[str, AttributeValueTypeDef]]":
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            ExpressionAttributeValues={":pk": {"S": _pk(media_id)}, ":prefix": {"S": prefix}},
+            ProjectionExpression="pk, sk" if keys_only else "doc",
+            ConsistentRead=True,
+        )
+        with port_errors():
+            for page in pages:
+                yield from page["Items"]
+
+    def _put(
+        self,
+        item: "Item",
+        *,
+        condition: str = "",
+        names: dict[str, str] | None = None,
+        values: "dict[str, UniversalAttributeValueTypeDef] | None" = None,
+    ) -> "TransactWriteItemTypeDef":
+        put: TransactWriteItemTypeDef = {"Put": {"TableName": self._table, "Item": item}}
+        if condition:
+            put["Put"]["ConditionExpression"] = condition
+        if names:
+            put["Put"]["ExpressionAttributeNames"] = names
+        if values:
+            put["Put"]["ExpressionAttributeValues"] = values
+        return put
+
+    def _transact(self, writes: "Sequence[TransactWriteItemTypeDef]") -> None:
+        # The SDK sends a token of its own with each transaction, so its retries cannot conflict with themselves.
+        try:
+            with port_errors():
+                self._client.transact_write_items(TransactItems=writes)
+        except ClientError as error:
+            if code_of(error) != "TransactionCanceledException":
+                raise
+            reasons = {reason.get("Code", "None") for reason in error.response.get("CancellationReasons", [])}
+            if reasons & {"ConditionalCheckFailed", "TransactionConflict"}:
+                raise Conflict(str(error)) from error
+            if reasons <= {"None", "ThrottlingError", "ProvisionedThroughputExceeded"}:
+                raise Transient(str(error)) from error
+            raise
+
+    def _write_batch(self, requests: "Sequence[WriteRequestUnionTypeDef]") -> None:
+        for attempt in range(_ATTEMPTS):
+            with port_errors():
+                answer = self._client.batch_write_item(RequestItems={self._table: requests})
+            requests = answer["UnprocessedItems"].get(self._table, [])
+            if not requests:
+                return
+            time.sleep(random.uniform(0, 0.05 * 2**attempt))
+        raise Transient(f"{len(requests)} items could not be deleted")
+
+
+def _pk(media_id: str) -> str:
+    return f"MEDIA#{media_id}"
+
+
+def _sortable(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _item(media_id: str, sk: str, document: Model, **more: "UniversalAttributeValueTypeDef") -> "Item":
+    doc = document.model_dump_json()
+    if len(doc.encode()) > MAX_DOCUMENT_BYTES:
+        raise Permanent("document_too_large", f"{sk} of media {media_id} does not fit into an item of the table")
+    return {"pk": {"S": _pk(media_id)}, "sk": {"S": sk}, "doc": {"S": doc}, **more}
+
+
+def _ttl(moment: datetime) -> "UniversalAttributeValueTypeDef":
+    return {"N": str(int(moment.timestamp()))}
+
+
+def _media_item(media: Media) -> "Item":
+    expiry = {} if media.expires_at is None else {"ttl": _ttl(media.expires_at)}
+    return _item(media.media_id, "META", media, version={"N": str(media.version)}, **expiry)
+
+
+def _job_item(job: Job) -> "Item":
+    return _item(job.media_id, f"JOB#{job.job_id}", job, state={"S": job.state})
+
+
+def _review_item(review: Review) -> "Item":
+    return _item(review.media_id, f"REVIEW#{_sortable(review.created_at)}#{review.review_id}", review)
+
+
+def _feedback_item(feedback: Feedback) -> "Item":
+    return _item(feedback.media_id, f"FEEDBACK#{_sortable(feedback.created_at)}#{feedback.feedback_id}", feedback)
+
+
+def _outbox_item(event: Event) -> "Item":
+    return _item(event.media_id, f"OUTBOX#{event.event_id}", event, ttl=_ttl(event.occurred_at + OUTBOX_LIFE))

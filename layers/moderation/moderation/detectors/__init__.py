@@ -1,0 +1,1 @@
+"""Detectors: one file each. `catalog` lists them as data; `scanner` runs them."""

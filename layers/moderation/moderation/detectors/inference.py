@@ -1,0 +1,49 @@
+"""ONNX sessions: one per file and process, loaded when first used, shared by all threads."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+Floats = npt.NDArray[np.float32]
+
+_sessions: dict[Path, Any] = {}
+_loading = Lock()
+
+
+def _session(path: Path) -> Any:
+    with _loading:
+        if path not in _sessions:
+            options = ort.SessionOptions()
+            # Frames run in parallel instead: threads inside one model only wait for each other on two cores.
+            options.intra_op_num_threads = 1
+            options.inter_op_num_threads = 1
+            options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+            options.log_severity_level = 3
+            _sessions[path] = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return _sessions[path]
+
+
+class Network:
+    """One ONNX file with a single input."""
+
+    def __init__(self, weights: Path, name: str) -> None:
+        self._path = weights / f"{name}.onnx"
+
+    def run(self, outputs: Sequence[str], batch: Floats) -> list[Floats]:
+        """The named outputs for a batch of pictures.
+
+        Raises FileNotFoundError without the weights, ArithmeticError when the result is not finite.
+        """
+        if not self._path.is_file():
+            raise FileNotFoundError(f"no weights {self._path.name}")
+        session = _session(self._path)
+        results: list[Floats] = session.run(list(outputs), {session.get_inputs()[0].name: batch})
+        if not all(np.isfinite(result).all() for result in results):
+            raise ArithmeticError(f"{self._path.name} gave no number")
+        return results

@@ -1,0 +1,1 @@
+"""What all handlers share: composition, HTTP, and the errors of workflow steps."""

@@ -1,0 +1,115 @@
+"""The HTTP side of every API function: scopes, errors, JSON. The only place where a scope is checked."""
+
+import json
+from typing import Any, Final
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from moderation.models.errors import ErrorCode, ModerationError, Transient
+from moderation.ports import Conflict
+
+SCOPES: Final = {
+    "POST /v1/uploads": "upload",
+    "POST /v1/uploads/{media_id}/complete": "upload",
+    "POST /v1/uploads/{media_id}/abort": "upload",
+    "GET /v1/media/{media_id}": "read",
+    "DELETE /v1/media/{media_id}": "admin",
+    "POST /v1/media/{media_id}/jobs": "review",
+    "GET /v1/media/{media_id}/playback": "read",
+    "GET /v1/media/{media_id}/reviews": "review",
+    "GET /v1/jobs/{job_id}": "read",
+    "POST /v1/reviews": "review",
+    "POST /v1/feedback": "review",
+    "GET /v1/feedback": "review",
+}
+"""Which scope each route asks for. A route that is not listed answers nobody."""
+
+RESOURCE_SERVER: Final = "greenlight/"
+"""Cognito puts the resource server before a scope; other issuers send the bare scope."""
+
+_STATUS: Final = {
+    ErrorCode.INVALID_REQUEST: 400,
+    ErrorCode.UNKNOWN_PROCEDURE: 400,
+    ErrorCode.UNKNOWN_TEMPLATE: 400,
+    ErrorCode.SIZE_MISMATCH: 400,
+    ErrorCode.FORBIDDEN_SCOPE: 403,
+    ErrorCode.NOT_PLAYABLE: 403,
+    ErrorCode.MEDIA_NOT_FOUND: 404,
+    ErrorCode.JOB_NOT_FOUND: 404,
+    ErrorCode.UPLOAD_NOT_FOUND: 404,
+    ErrorCode.NOT_FOUND: 404,
+    ErrorCode.CONFLICT: 409,
+    ErrorCode.UNAVAILABLE: 503,
+    ErrorCode.INTERNAL: 500,
+}
+
+logger = Logger()
+
+
+def api() -> APIGatewayHttpResolver:
+    """A resolver that validates requests against the handlers' annotations and answers with our errors."""
+    app = APIGatewayHttpResolver(enable_validation=True)
+
+    def refused(error: ModerationError) -> Response[str]:
+        return _error(app, error.code, error.message, **error.details)
+
+    def invalid(error: RequestValidationError) -> Response[str]:
+        problems = [f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()]
+        return _error(app, ErrorCode.INVALID_REQUEST, "; ".join(problems))
+
+    def busy(error: Exception) -> Response[str]:
+        logger.warning("unavailable", reason=str(error))
+        return _error(app, ErrorCode.UNAVAILABLE, "try again in a moment")
+
+    def failed(error: Exception) -> Response[str]:
+        logger.exception("unexpected error")
+        return _error(app, ErrorCode.INTERNAL, "something went wrong on our side; quote the request id")
+
+    def unknown(error: NotFoundError) -> Response[str]:
+        return _error(app, ErrorCode.NOT_FOUND, "there is no such route")
+
+    app.exception_handler(ModerationError)(refused)
+    app.exception_handler(RequestValidationError)(invalid)
+    app.exception_handler([Transient, Conflict])(busy)
+    app.exception_handler(Exception)(failed)
+    app.not_found(unknown)
+    return app
+
+
+def serve(app: APIGatewayHttpResolver, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Check the caller's scope, then answer. Nothing of the request is parsed before the scope is known."""
+    logger.append_keys(route=event.get("routeKey"), request_id=context.aws_request_id)
+    needed = SCOPES.get(event.get("routeKey", ""))
+    if needed is None or needed not in scopes(event):
+        code, message = ErrorCode.FORBIDDEN_SCOPE, f"this call needs the scope {needed!r}"
+        return {
+            "statusCode": _STATUS[code],
+            "headers": {"content-type": "application/json"},
+            "body": _body(code, message, context.aws_request_id),
+        }
+    return app.resolve(event, context)
+
+
+def scopes(event: dict[str, Any]) -> frozenset[str]:
+    """The scopes in the verified token of a request."""
+    claims = event.get("requestContext", {}).get("authorizer", {}).get("jwt", {}).get("claims", {})
+    return frozenset(scope.removeprefix(RESOURCE_SERVER) for scope in str(claims.get("scope", "")).split())
+
+
+def caller(app: APIGatewayHttpResolver) -> str:
+    """Who calls: the subject of the verified token."""
+    claims = app.current_event["requestContext"]["authorizer"]["jwt"]["claims"]
+    return str(claims.get("sub") or claims.get("client_id") or "unknown")
+
+
+def _error(app: APIGatewayHttpResolver, code: ErrorCode, message: str, **details: str) -> Response[str]:
+    context = app.lambda_context
+    return Response(_STATUS[code], "application/json", _body(code, message, context.aws_request_id, **details))
+
+
+def _body(code: ErrorCode, message: str, request_id: str, **details: str) -> str:
+    return json.dumps({"error": {"code": code, "message": message, "request_id": request_id, **details}})

@@ -1,0 +1,150 @@
+"""What the plan step decides before anything is decoded for good, and what the extract step leaves behind.
+
+All times are seconds on the media's own presentation timeline: 0.0 is the first thing shown or heard.
+"""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from moderation.models.base import Model
+
+
+class RefusalCode(StrEnum):
+    """The closed set of reasons why a file is not moderated at all."""
+
+    NOT_A_VIDEO = "not_a_video"
+    UNSUPPORTED_CONTAINER = "unsupported_container"
+    ENCRYPTED = "encrypted"
+    NO_FRAMES = "no_frames"
+    TOO_LONG = "too_long"
+    TOO_LARGE = "too_large"
+    PIXELS = "pixels"
+    STREAMS = "streams"
+    MALFORMED = "malformed"
+    TIMEOUT = "timeout"
+
+
+class Evasion(StrEnum):
+    """Properties of a file by which a player and a careless scanner may see different things."""
+
+    SECOND_VIDEO_TRACK = "second_video_track"
+    SECOND_AUDIO_TRACK = "second_audio_track"
+    HIDDEN_BY_EDIT_LIST = "hidden_by_edit_list"
+    FALSE_DURATION = "false_duration"
+
+
+class FrameSize(Model):
+    """A static picture size that detectors ask for: `pixels` bounds the short or the long side; never enlarged."""
+
+    name: str
+    side: Literal["short", "long"]
+    pixels: int
+
+
+class VideoTrack(Model):
+    """A track of pictures. `width` and `height` are as shown, `coded_*` as stored; `frames` counts packets."""
+
+    index: int = Field(description="stream index in the container")
+    codec: str
+    width: int
+    height: int
+    coded_width: int
+    coded_height: int
+    rotation: Literal[0, 90, 180, 270] = Field(default=0, description="degrees to turn clockwise for showing")
+    frames: int
+    start: float = Field(description="presentation time of the first frame")
+    last: float = Field(description="presentation time of the last frame")
+    end: float = Field(description="when the last frame stops being shown")
+    tick: float = Field(description="unit of the track's clock in seconds")
+    hidden_by_edit_list: bool = False
+
+
+class AudioTrack(Model):
+    """A track of sound. One that cannot be decoded is planned, so that it is missed, but never extracted."""
+
+    index: int = Field(description="stream index in the container")
+    codec: str
+    start: float
+    end: float
+    decodable: bool = True
+    hidden_by_edit_list: bool = False
+
+
+class TrackSpan(Model):
+    """What one video track holds of one segment: frames to expect and times that have to be looked at."""
+
+    track: int = Field(description="stream index in the container")
+    expected: int
+    samples: tuple[float, ...]
+
+
+class SegmentSpan(Model):
+    """A half-open stretch [start, end): each frame is in exactly one segment. `seek` is where decoding begins."""
+
+    index: int
+    start: float
+    end: float
+    seek: float
+    tracks: tuple[TrackSpan, ...] = ()
+    sound: tuple[int, ...] = Field(default=(), description="stream indices of decodable sound")
+
+    @property
+    def packets(self) -> int:
+        """Frames of all video tracks that the container says there are."""
+        return sum(track.expected for track in self.tracks)
+
+
+class Plan(Model):
+    """How one media is cut and sampled. `origin` is what ffmpeg's clock shows at time 0.0."""
+
+    kind: Literal["video", "audio"]
+    container: str = Field(description="ffmpeg's name of the demuxer")
+    content_type: str
+    size: int
+    duration: float
+    origin: float
+    interval: float = Field(description="largest gap between looked-at frames in seconds")
+    key_frames_only: bool
+    ignore_edit_lists: bool = Field(description="decode what edit lists hide as well")
+    seekable: bool
+    video: tuple[VideoTrack, ...]
+    audio: tuple[AudioTrack, ...]
+    segments: tuple[SegmentSpan, ...]
+    evasions: tuple[Evasion, ...]
+
+
+class FrameReason(StrEnum):
+    """Why a frame is looked at."""
+
+    FIRST = "first"
+    INTERVAL = "interval"
+    SCENE = "scene"
+    LAST = "last"
+
+
+class FrameEntry(Model):
+    """One looked-at frame. A near-duplicate names the ordinal of the earlier frame that stands for it."""
+
+    ordinal: int
+    track: int
+    time: float
+    reason: FrameReason
+    duplicate_of: int | None = None
+    pictures: dict[str, str] = Field(default_factory=dict, description="size name → member of the archive")
+
+
+class SegmentFrames(Model):
+    """The index of one segment's frames. `planned` frames had to be looked at; fewer entries are a gap."""
+
+    index: int
+    start: float
+    end: float
+    planned: int
+    expected: int = Field(description="frames that the container says there are")
+    decoded: int = Field(description="frames that came out of the decoder")
+    errors: int = Field(description="errors that the decoder reported")
+    reduced: bool = Field(description="only key frames were decoded, on purpose")
+    capped: bool = Field(description="scene changes came faster than they are looked at")
+    frames: tuple[FrameEntry, ...]

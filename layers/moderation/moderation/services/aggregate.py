@@ -1,0 +1,127 @@
+"""The last step: gather what was seen, judge it, keep the evidence, end the job."""
+
+import tempfile
+import zipfile
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import moderation
+from moderation.detectors.catalog import model_set, needed
+from moderation.models.job import Job
+from moderation.models.media import MediaStatus
+from moderation.models.observation import Scan
+from moderation.models.plan import Plan
+from moderation.models.verdict import Segment, Verdict, Versions
+from moderation.ports import Clock, MediaStore, NotFound, Objects
+from moderation.services.settle import Settlement
+from moderation.services.work import Work, derived_prefixes
+from moderation.verdict import Evidence, inline, judge, targets_of
+
+MAX_PICTURES = 50
+"""Evidence pictures kept per verdict, of the worst segments; all segments are listed with their times."""
+
+
+@dataclass(frozen=True)
+class Aggregation:
+    """The use case of the aggregate function."""
+
+    store: MediaStore
+    objects: Objects
+    settlement: Settlement
+    clock: Clock
+
+    def run(self, job_id: str) -> Verdict:
+        """Judge the job on what its steps left behind. What is missing was not looked at."""
+        job = self.store.job(job_id)
+        work = Work(job.media_id, job.job_id)
+        plan = Plan.model_validate_json(self.objects.get(work.plan))
+        scans = list(self._scans(work.scan(span.index) for span in plan.segments))
+        covers = list(self._scans(work.cover(index) for index in range(len(job.covers))))
+        declared = len(self.store.media(job.media_id).covers)
+        verdict = self._judge(job, plan, scans, covers, declared)
+        verdict = verdict.model_copy(update={"segments": self._with_pictures(verdict.segments, scans, work)})
+        self.objects.put(work.verdict, verdict.model_dump_json().encode(), "application/json")
+        self.settlement.judged(job, inline(verdict, work.verdict))
+        self._forget_if_deleted(job)
+        return verdict
+
+    def _scans(self, keys: Iterable[str]) -> Iterable[Scan]:
+        for key in keys:
+            try:
+                yield Scan.model_validate_json(self.objects.get(key))
+            except NotFound:
+                continue  # the step failed; coverage shows the gap
+
+    def _judge(
+        self, job: Job, plan: Plan, scans: Sequence[Scan], covers: Sequence[Scan], covers_declared: int
+    ) -> Verdict:
+        specs = needed(job.template)
+        evidence = Evidence(
+            plan=plan,
+            scans=scans,
+            covers=covers,
+            covers_planned=covers_declared,
+            detectors={spec.name: spec.version for spec in specs},
+            reporters=targets_of([(spec.name, spec.reports) for spec in specs]),
+        )
+        kind = "key frames" if job.template.key_frames_only else "all frames decoded"
+        versions = Versions(
+            template=job.template.id,
+            models=model_set(specs),
+            sampling=f"{job.template.interval_seconds:g} s, {kind}",
+            software=moderation.__version__,
+        )
+        return judge(
+            evidence,
+            job.template,
+            media_id=job.media_id,
+            job_id=job.job_id,
+            versions=versions,
+            now=self.clock.now(),
+        )
+
+    def _with_pictures(self, segments: Sequence[Segment], scans: Sequence[Scan], work: Work) -> tuple[Segment, ...]:
+        """Keep the pictures of the worst segments, reading each frames archive at most once."""
+        members = _pictures_by_place(scans)
+        keys: dict[int, str] = {}
+        wanted: dict[int, list[tuple[int, str]]] = defaultdict(list)
+        for number, segment in enumerate(segments[:MAX_PICTURES]):
+            if segment.cover is not None:
+                keys[number] = self._keep(number, self.objects.get(work.cover_picture(segment.cover)), work)
+            elif (segment.track, segment.picture_time) in members:
+                index, member = members[segment.track, segment.picture_time]
+                wanted[index].append((number, member))
+        for index, numbers in wanted.items():
+            with tempfile.TemporaryDirectory(prefix="evidence-") as name:
+                archive = Path(name) / "frames.zip"
+                self.objects.fetch(work.frames(index), archive)
+                with zipfile.ZipFile(archive) as stored:
+                    keys |= {number: self._keep(number, stored.read(member), work) for number, member in numbers}
+        return tuple(
+            segment.model_copy(update={"picture": keys.get(number)}) for number, segment in enumerate(segments)
+        )
+
+    def _keep(self, number: int, picture: bytes, work: Work) -> str:
+        key = work.evidence(number)
+        self.objects.put(key, picture, "image/jpeg")
+        return key
+
+    def _forget_if_deleted(self, job: Job) -> None:
+        """A delete that came while this ran has purged too early for what was written here."""
+        if self.store.media(job.media_id).status is MediaStatus.DELETED:
+            for prefix in derived_prefixes(job.media_id):
+                self.objects.delete_prefix(prefix)
+
+
+def _pictures_by_place(scans: Iterable[Scan]) -> dict[tuple[int, float], tuple[int, str]]:
+    """(track, time) → (segment index, member of its frames archive); a duplicate shows its original's picture."""
+    places: dict[tuple[int, float], tuple[int, str]] = {}
+    for scan in scans:
+        originals = {look.ordinal: look for look in scan.looks}
+        for look in scan.looks:
+            shown = look if look.duplicate_of is None else originals[look.duplicate_of]
+            if shown.picture is not None:
+                places[look.track, look.time] = (scan.index, shown.picture)
+    return places

@@ -1,0 +1,75 @@
+"""The plan step: verify the identity, look at what the file really is, refuse it or cut it into segments."""
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+
+from moderation.media.ffmpeg import MediaRefused, SourceUnavailable
+from moderation.media.plan import make_plan
+from moderation.models.base import Model
+from moderation.models.errors import Permanent, Transient
+from moderation.models.job import Job, JobError, JobState
+from moderation.models.plan import Plan
+from moderation.ports import MediaStore, NotFound, Objects, Uploads
+from moderation.services.settle import Settlement
+from moderation.services.work import Work
+
+SOURCE_LIFE = timedelta(minutes=20)
+"""How long a step may read the original: longer than the longest Lambda call."""
+
+
+class Planned(Model):
+    """What the state machine goes on with: indices only."""
+
+    refused: bool
+    segments: tuple[int, ...] = ()
+    covers: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Planning:
+    """The use case of the plan function."""
+
+    store: MediaStore
+    uploads: Uploads
+    objects: Objects
+    settlement: Settlement
+
+    def run(self, job_id: str, seconds: float) -> Planned:
+        """Plan within `seconds`. A refusal ends the job here; the state machine has nothing left to do."""
+        job = self.store.job(job_id)
+        if job.state is JobState.FINISH:
+            return Planned(refused=True)
+        self._verify(job)
+        try:
+            plan = self._plan(job, seconds)
+        except MediaRefused as refusal:
+            self.settlement.refused(job, JobError(code=refusal.code, message=refusal.message))
+            return Planned(refused=True)
+        work = Work(job.media_id, job.job_id)
+        self.objects.put(work.plan, plan.model_dump_json().encode(), "application/json")
+        self.settlement.accepted(job, plan.content_type)
+        return Planned(
+            refused=False,
+            segments=tuple(span.index for span in plan.segments),
+            covers=tuple(range(len(job.covers))),
+        )
+
+    def _verify(self, job: Job) -> None:
+        try:
+            now = self.uploads.identify(job.identity.key, job.identity.version_id)
+        except NotFound as error:
+            raise Permanent("source_gone", "the moderated version of the object is gone") from error
+        if (now.size, now.checksum) != (job.identity.size, job.identity.checksum):
+            raise Permanent("identity_mismatch", "size or checksum of the object are not those of the event")
+
+    def _plan(self, job: Job, seconds: float) -> Plan:
+        try:
+            return make_plan(
+                self.uploads.source(job.identity, SOURCE_LIFE),
+                interval=job.template.interval_seconds,
+                key_frames_only=job.template.key_frames_only,
+                deadline=time.monotonic() + seconds,
+            )
+        except SourceUnavailable as error:
+            raise Transient(str(error)) from error

@@ -1,0 +1,58 @@
+"""Where the steps of a job leave what the next steps need. Steps pass keys, never payloads."""
+
+from dataclasses import dataclass
+
+from moderation.models.media import MediaId
+
+
+@dataclass(frozen=True)
+class Work:
+    """The keys of one job in the results bucket."""
+
+    media_id: MediaId
+    job_id: str
+
+    @property
+    def _place(self) -> str:
+        return f"{self.media_id}/{self.job_id}"
+
+    @property
+    def plan(self) -> str:
+        return f"work/{self._place}/plan.json"
+
+    def frames(self, index: int) -> str:
+        """The frames archive of a segment."""
+        return f"work/{self._place}/segments/{index:05d}/frames.zip"
+
+    def sound(self, index: int, track: int) -> str:
+        """The sound of one track of a segment, 16 kHz mono PCM."""
+        return f"work/{self._place}/segments/{index:05d}/sound-{track}.wav"
+
+    def scan(self, index: int) -> str:
+        """What was seen in a segment."""
+        return f"work/{self._place}/segments/{index:05d}/scan.json"
+
+    def cover(self, index: int) -> str:
+        """What was seen on a cover."""
+        return f"work/{self._place}/covers/{index}.json"
+
+    def cover_picture(self, index: int) -> str:
+        """A cover, decoded and made small, for evidence."""
+        return f"work/{self._place}/covers/{index}.jpg"
+
+    def trace(self, index: int) -> str:
+        """The traces of a segment."""
+        return f"traces/{self._place}/{index:05d}.jsonl.gz"
+
+    def evidence(self, number: int) -> str:
+        """An evidence picture."""
+        return f"evidence/{self._place}/{number:04d}.jpg"
+
+    @property
+    def verdict(self) -> str:
+        return f"verdicts/{self._place}/verdict.json"
+
+
+def derived_prefixes(media_id: str) -> tuple[str, ...]:
+    """Everything in the results bucket that was made from a media."""
+    return tuple(f"{kind}/{media_id}/" for kind in ("work", "traces", "evidence", "verdicts"))

@@ -1,0 +1,93 @@
+"""The command line. Every command is thin: it parses, calls, shows."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from greenlight.exits import OF_SUGGESTION, Exit
+from greenlight.keys import app as keys_app
+from greenlight.weights.cli import app as weights_app
+from moderation.models.job import JobError
+from moderation.models.verdict import Verdict
+
+app = typer.Typer(
+    help="Moderation for uploaded video in your own AWS account.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+app.add_typer(weights_app, name="weights")
+app.add_typer(keys_app, name="keys")
+
+messages = Console(stderr=True)
+"""Everything but the answer: with --json, standard output holds the answer and nothing else."""
+
+Media = Annotated[Path, typer.Argument(help="a video or sound file", exists=True, dir_okay=False, readable=True)]
+AsJson = Annotated[bool, typer.Option("--json", help="print the verdict document and nothing else")]
+
+
+@app.command()
+def scan(
+    file: Media,
+    template: Annotated[
+        str, typer.Option(help="a preset (default, standard, strict, fast) or a JSON file")
+    ] = "default",
+    as_json: AsJson = False,
+    pictures: Annotated[
+        Path | None, typer.Option(help="a folder to keep evidence pictures in", file_okay=False)
+    ] = None,
+) -> None:
+    """Moderate FILE on this machine, without any stack.
+
+    Exit codes: 0 pass, 10 review, 20 block, 3 refused, 4 failed, 2 usage.
+    """
+    from greenlight.scan import scan as scan_file
+    from greenlight.weights.store import ensure_weights
+    from moderation.models.errors import ModerationError
+    from moderation.services.templates import load_template
+
+    try:
+        chosen = load_template(template)
+    except ModerationError as error:
+        messages.print(f"[red]{error.message}[/]")
+        raise typer.Exit(Exit.USAGE) from error
+    with _bar() as bar:
+        task = bar.add_task("weights", total=None)
+        weights = ensure_weights()
+
+        def show(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total)
+
+        scanned = scan_file(file, chosen, weights=weights, progress=show, pictures=pictures)
+    _answer(file.name, scanned.verdict, scanned.job.error, refused=scanned.job.outcome == "refused", as_json=as_json)
+
+
+def _answer(name: str, verdict: Verdict | None, error: JobError | None, *, refused: bool, as_json: bool) -> None:
+    """Print what a job came to and leave with the exit code that says it."""
+    from greenlight.show import error_panel, verdict_panel
+
+    if verdict is not None:
+        if as_json:
+            typer.echo(verdict.model_dump_json(indent=2))
+        else:
+            Console().print(verdict_panel(name, verdict))
+        raise typer.Exit(OF_SUGGESTION[verdict.suggestion])
+    shown = error or JobError(code="internal", message="the job ended without a verdict and without a reason")
+    if as_json:
+        typer.echo(json.dumps({"file_name": name, "error": shown.model_dump()}, indent=2))
+    else:
+        Console().print(error_panel(name, shown))
+    raise typer.Exit(Exit.REFUSED if refused else Exit.FAILED)
+
+
+def _bar() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=messages,
+        transient=True,
+    )

@@ -1,0 +1,124 @@
+"""Moderate a local file with the very use cases of the functions, over ports in memory. Needs no stack."""
+
+import mimetypes
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from moderation.memory.media_store import MemoryMediaStore
+from moderation.memory.objects import FolderObjects
+from moderation.memory.uploads import LocalUploads
+from moderation.models.errors import Permanent, Transient
+from moderation.models.job import UPLOAD_TRIGGER, Job
+from moderation.models.media import Media, MediaStatus, Procedure
+from moderation.models.template import Template
+from moderation.models.verdict import Verdict
+from moderation.services.aggregate import Aggregation
+from moderation.services.extract import Extraction
+from moderation.services.fail import Failure
+from moderation.services.ingest import new_job
+from moderation.services.plan import Planning
+from moderation.services.scan import Scanning
+from moderation.services.settle import Settlement
+from moderation.system import RandomIds, SystemClock
+
+STEP_SECONDS = 900.0
+"""The longest a step may take, as in Lambda."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is done, how many of it, and of how many."""
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """How a scan ended: the finished job, and its whole verdict unless the file was refused or the job failed."""
+
+    job: Job
+    verdict: Verdict | None
+
+
+def scan(
+    path: Path,
+    template: Template,
+    *,
+    weights: Path,
+    progress: Progress = lambda what, done, total: None,
+    pictures: Path | None = None,
+    workers: int | None = None,
+) -> Scanned:
+    """Moderate `path`; segments run side by side. Evidence pictures are copied into `pictures` when given."""
+    clock = SystemClock()
+    with tempfile.TemporaryDirectory(prefix="greenlight-") as folder:
+        objects = FolderObjects(Path(folder))
+        store = MemoryMediaStore()
+        uploads = LocalUploads(Path(folder))
+        settlement = Settlement(store, clock)
+        job = _job_over(path, template, uploads, store, clock)
+        failure = Failure(store, settlement)
+        try:
+            progress("plan", 0, 1)
+            planned = Planning(store, uploads, objects, settlement).run(job.job_id, STEP_SECONDS)
+            progress("plan", 1, 1)
+            if planned.refused:
+                return Scanned(store.job(job.job_id), None)
+            extraction = Extraction(store, uploads, objects)
+            scanning = Scanning(store, objects, weights, threads=1)
+
+            def one(index: int) -> None:
+                try:
+                    extraction.run(job.job_id, index, STEP_SECONDS)
+                    scanning.segment(job.job_id, index)
+                except (Permanent, Transient):
+                    return  # as in the state machine: the verdict sees that the segment is missing
+
+            with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+                running = [pool.submit(one, index) for index in planned.segments]
+                for done, future in enumerate(as_completed(running), start=1):
+                    future.result()
+                    progress("segments", done, len(running))
+            verdict = Aggregation(store, objects, settlement, clock).run(job.job_id)
+        except (Permanent, Transient) as error:
+            failure.run(job.job_id, type(error).__name__, str(error))
+            return Scanned(store.job(job.job_id), None)
+        if pictures is not None:
+            verdict = _with_pictures(verdict, Path(folder), pictures)
+        return Scanned(store.job(job.job_id), verdict)
+
+
+def _job_over(
+    path: Path, template: Template, uploads: LocalUploads, store: MemoryMediaStore, clock: SystemClock
+) -> Job:
+    media_id = RandomIds().new()
+    guessed = mimetypes.guess_type(path.name)[0] or ""
+    now = clock.now()
+    media = Media(
+        media_id=media_id,
+        status=MediaStatus.CHECKING,
+        file_name=path.name[:255],
+        content_type=guessed if guessed.startswith(("video/", "audio/")) else "video/mp4",
+        size=max(1, path.stat().st_size),
+        procedure=Procedure(name=f"{template.name}_pre", template=template.name, mode="pre"),
+        created_at=now,
+        updated_at=now,
+    )
+    identity = uploads.receive_file(media.source_key, path)
+    job = new_job(media, identity, (), template, UPLOAD_TRIGGER, clock)
+    store.add_media(media)
+    store.save(media.model_copy(update={"identity": identity, "latest_job": job.job_id}), new_job=job)
+    return job
+
+
+def _with_pictures(verdict: Verdict, objects: Path, pictures: Path) -> Verdict:
+    pictures.mkdir(parents=True, exist_ok=True)
+    shown = []
+    for segment in verdict.segments:
+        if segment.picture is not None:
+            target = pictures / Path(segment.picture).name
+            shutil.copyfile(objects / segment.picture, target)
+            segment = segment.model_copy(update={"picture": str(target)})
+        shown.append(segment)
+    return verdict.model_copy(update={"segments": tuple(shown)})

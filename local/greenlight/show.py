@@ -1,0 +1,80 @@
+"""Verdicts for people: what was found, when, how sure, and what was looked at."""
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from moderation.models.job import JobError
+from moderation.models.verdict import Coverage, Segment, Suggestion, Verdict
+
+COLOURS = {Suggestion.PASS: "green", Suggestion.REVIEW: "yellow", Suggestion.BLOCK: "red"}
+MAX_ROWS = 10
+
+
+def verdict_panel(name: str, verdict: Verdict) -> RenderableType:
+    """The verdict on one file."""
+    colour = COLOURS[verdict.suggestion]
+    headline = Text.assemble((verdict.suggestion.upper(), f"bold {colour}"))
+    if verdict.label:
+        headline.append(f"  {verdict.label}/{verdict.sub_label} in form {verdict.form}, {verdict.confidence} of 100")
+    parts: list[RenderableType] = [headline]
+    if verdict.segments:
+        parts.append(_segments(verdict))
+    parts.append(_coverage(verdict.coverage))
+    if verdict.reasons:
+        parts.append(Text(f"not clean because: {', '.join(verdict.reasons)}", style="yellow"))
+    if verdict.evasions:
+        parts.append(Text(f"seen on the way: {', '.join(verdict.evasions)}", style="magenta"))
+    return Panel(Group(*parts), title=Text(name), border_style=colour, expand=False)
+
+
+def error_panel(name: str, error: JobError) -> RenderableType:
+    """Why a file has no verdict."""
+    body = Text.assemble((error.code, "bold red"), f"  {error.message}")
+    return Panel(body, title=Text(name), border_style="red", expand=False)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as m:ss.t, or h:mm:ss.t."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
+
+
+def _segments(verdict: Verdict) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("from", "to", "label", "form", "confidence", "suggests", "seen"):
+        table.add_column(heading)
+    for segment in verdict.segments[:MAX_ROWS]:
+        table.add_row(*_row(segment))
+    hidden = verdict.segments_total - min(MAX_ROWS, len(verdict.segments))
+    if hidden > 0:
+        table.caption = f"and {hidden} more"
+    return table
+
+
+def _row(segment: Segment) -> tuple[str | Text, ...]:
+    place = (f"cover {segment.cover}", "") if segment.cover is not None else (clock(segment.start), clock(segment.end))
+    seen = segment.text or f"{segment.frames} frame{'s' if segment.frames > 1 else ''}"
+    return (
+        *place,
+        f"{segment.label}/{segment.sub_label}",
+        segment.form,
+        str(segment.confidence),
+        Text(segment.suggestion, style=COLOURS[segment.suggestion]),
+        Text(seen[:60]),
+    )
+
+
+def _coverage(coverage: Coverage) -> Text:
+    looked = f"{coverage.frames_scored} of {coverage.frames_planned} frames looked at"
+    decoded = f"{coverage.frames_decoded} of {coverage.frames_expected} decoded"
+    same = f", {coverage.duplicates} near-duplicates" if coverage.duplicates else ""
+    reduced = ", sampling reduced" if coverage.reduced else ""
+    sound = (
+        f"; {coverage.sound_heard_seconds:.0f} of {coverage.sound_seconds:.0f} s of sound heard"
+        if coverage.sound_seconds
+        else ""
+    )
+    return Text(f"{looked} ({decoded}{same}{reduced}){sound}", style="dim")

@@ -1,0 +1,115 @@
+"""The manifest of weights: where each file comes from, what it must be, and under which licence."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from greenlight.paths import CHECKOUT
+from greenlight.weights.errors import WeightsError
+
+MANIFEST = CHECKOUT / "layers" / "weights" / "manifest.json"
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(_Strict):
+    """One archive of a registry, named by package and version; where registries are is their clients' configuration."""
+
+    ecosystem: Literal["pypi", "npm"]
+    package: str
+    version: str
+    sha256: Sha256
+
+    def __str__(self) -> str:
+        return f"{self.ecosystem} {self.package} {self.version}"
+
+
+class Member(_Strict):
+    """A file inside the archive."""
+
+    path: str
+    sha256: Sha256
+
+
+class Licence(_Strict):
+    """Licence of the weights; `notices` are the members whose text must travel with them."""
+
+    spdx: str
+    holder: str
+    model: str
+    notices: tuple[Member, ...] = Field(min_length=1)
+
+
+class Copy(_Strict):
+    """The single member is the output as it is."""
+
+    kind: Literal["copy"]
+
+
+class TfjsLayers(_Strict):
+    """A Keras model of TF.js, bundled as JavaScript modules; `outputs` maps ONNX output names to Keras layer names."""
+
+    kind: Literal["tfjs-layers"]
+    outputs: dict[str, str] = Field(min_length=1)
+
+
+class Output(_Strict):
+    """The file that detectors load."""
+
+    file: FileName
+    size: int = Field(gt=0)
+    sha256: Sha256
+
+
+class Entry(_Strict):
+    """One file of weights."""
+
+    name: FileName
+    use: str
+    layer: FileName
+    source: Source
+    members: tuple[Member, ...] = Field(min_length=1)
+    converter: Annotated[Copy | TfjsLayers, Field(discriminator="kind")]
+    output: Output
+    licence: Licence
+
+    @property
+    def notice_file(self) -> str:
+        return f"{self.name}.txt"
+
+
+class Manifest(_Strict):
+    """All weights, each name and each output file once."""
+
+    version: Literal[1]
+    weights: tuple[Entry, ...]
+
+    @model_validator(mode="after")
+    def _unique(self) -> "Manifest":
+        for values in ([entry.name for entry in self.weights], [entry.output.file for entry in self.weights]):
+            if len(set(values)) != len(values):
+                raise ValueError(f"listed twice among {sorted(values)}")
+        return self
+
+    def select(self, names: Iterable[str] | None = None) -> list[Entry]:
+        """The entries with these names, all when `names` is None; raises WeightsError for an unknown name."""
+        if names is None:
+            return list(self.weights)
+        known = {entry.name: entry for entry in self.weights}
+        wanted = list(dict.fromkeys(names))
+        for name in wanted:
+            if name not in known:
+                raise WeightsError(name, "no such weights in the manifest", expected=f"one of {', '.join(known)}")
+        return [known[name] for name in wanted]
+
+
+def load_manifest(path: Path = MANIFEST) -> Manifest:
+    """Read the manifest; raises pydantic's ValidationError where it is malformed."""
+    return Manifest.model_validate_json(path.read_bytes())

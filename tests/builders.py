@@ -1,0 +1,73 @@
+"""Small valid documents, for tests that care about something else."""
+
+from datetime import UTC, datetime
+
+from moderation.models.media import Media, MediaStatus, ObjectIdentity
+from moderation.models.plan import Plan, SegmentSpan, TrackSpan, VideoTrack
+from moderation.services.templates import procedure
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+MEDIA_ID = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+
+
+def silent_plan(*, segments: int = 1, seconds: float = 10.0, packets: int = 50) -> Plan:
+    """A plan over one video track without sound."""
+    duration = segments * seconds
+    spans = tuple(
+        SegmentSpan(
+            index=i,
+            start=i * seconds,
+            end=(i + 1) * seconds,
+            seek=i * seconds,
+            tracks=(TrackSpan(track=0, expected=packets, samples=()),),
+        )
+        for i in range(segments)
+    )
+    track = VideoTrack(
+        index=0,
+        codec="h264",
+        width=64,
+        height=36,
+        coded_width=64,
+        coded_height=36,
+        frames=segments * packets,
+        start=0.0,
+        last=duration - 0.04,
+        end=duration,
+        tick=0.04,
+    )
+    return Plan(
+        kind="video",
+        container="mov",
+        content_type="video/mp4",
+        size=1000,
+        duration=duration,
+        origin=0.0,
+        interval=1.0,
+        key_frames_only=False,
+        ignore_edit_lists=False,
+        seekable=True,
+        video=(track,),
+        audio=(),
+        segments=spans,
+        evasions=(),
+    )
+
+
+def identity(version_id: str = "v1", *, media_id: str = MEDIA_ID, size: int = 1000) -> ObjectIdentity:
+    """The identity of a media's source."""
+    return ObjectIdentity(bucket="uploads", key=f"media/{media_id}/source", version_id=version_id, size=size)
+
+
+def waiting_media(media_id: str = MEDIA_ID, *, procedure_name: str = "standard_pre") -> Media:
+    """A media whose file has not come yet."""
+    return Media(
+        media_id=media_id,
+        status=MediaStatus.UPLOADING,
+        file_name="clip.mp4",
+        content_type="video/mp4",
+        size=1000,
+        procedure=procedure(procedure_name),
+        created_at=NOON,
+        updated_at=NOON,
+    )
