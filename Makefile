@@ -19,7 +19,7 @@ UV := $(BIN)/uv
 say = @printf '\033[1;32m==>\033[0m %s\n' "$(1)"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo test lint format bench weights lock clean
+.PHONY: help setup setup-test demo test lint format bench build weights lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ format: $(STAMPS)/dev ## Format the code and apply safe fixes
 
 bench: setup ## Measure speed and memory, write build/bench.json
 	$(BIN)/python -m tests.bench.run
+
+build: setup $(STAMPS)/sam ## Build for AWS (ARCHITECTURE=x86_64 for the other one) and check the sizes
+	.venv/sam/bin/sam build --parameter-overrides Architecture=$(or $(ARCHITECTURE),arm64)
+	@$(BIN)/greenlight sizes
 
 weights: $(STAMPS)/dev $(STAMPS)/npm
 	@$(BIN)/greenlight weights build

@@ -2,8 +2,10 @@
 
 from datetime import UTC, datetime
 
+from moderation.models.job import Job
 from moderation.models.media import Media, MediaStatus, ObjectIdentity
 from moderation.models.plan import Plan, SegmentSpan, TrackSpan, VideoTrack
+from moderation.models.verdict import Coverage, Suggestion, Verdict, Versions
 from moderation.services.templates import procedure
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -35,6 +37,7 @@ def silent_plan(*, segments: int = 1, seconds: float = 10.0, packets: int = 50) 
         last=duration - 0.04,
         end=duration,
         tick=0.04,
+        origin=0.0,
     )
     return Plan(
         kind="video",
@@ -42,11 +45,9 @@ def silent_plan(*, segments: int = 1, seconds: float = 10.0, packets: int = 50) 
         content_type="video/mp4",
         size=1000,
         duration=duration,
-        origin=0.0,
         interval=1.0,
         key_frames_only=False,
         ignore_edit_lists=False,
-        seekable=True,
         video=(track,),
         audio=(),
         segments=spans,
@@ -70,4 +71,32 @@ def waiting_media(media_id: str = MEDIA_ID, *, procedure_name: str = "standard_p
         procedure=procedure(procedure_name),
         created_at=NOON,
         updated_at=NOON,
+    )
+
+
+def empty_verdict(job: Job) -> Verdict:
+    """A clean verdict on a job, with full coverage of nothing much."""
+    seen = Coverage(
+        segments_planned=1,
+        segments_scanned=1,
+        frames_planned=1,
+        frames_decoded=1,
+        frames_expected=1,
+        frames_scored=1,
+        duplicates=0,
+        covers_planned=0,
+        covers_scanned=0,
+        sound_seconds=0.0,
+        sound_heard_seconds=0.0,
+        detectors={},
+        reduced=False,
+        complete=True,
+    )
+    return Verdict(
+        media_id=job.media_id,
+        job_id=job.job_id,
+        suggestion=Suggestion.PASS,
+        coverage=seen,
+        versions=Versions(template=job.template.id, models="m", sampling="1 s", software="0"),
+        created_at=NOON,
     )

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -10,6 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from greenlight.exits import OF_SUGGESTION, Exit
 from greenlight.keys import app as keys_app
+from greenlight.sizes import sizes
+from greenlight.stack import cli as stack_cli
 from greenlight.weights.cli import app as weights_app
 from moderation.models.job import JobError
 from moderation.models.verdict import Verdict
@@ -19,6 +21,14 @@ app = typer.Typer(
 )
 app.add_typer(weights_app, name="weights")
 app.add_typer(keys_app, name="keys")
+app.command()(stack_cli.up)
+app.command()(stack_cli.down)
+app.command()(stack_cli.status)
+app.command()(stack_cli.logs)
+app.command()(sizes)
+
+WAIT_SECONDS = 6 * 3600.0
+"""How long `upload` waits for a verdict: the longest media there is."""
 
 messages = Console(stderr=True)
 """Everything but the answer: with --json, standard output holds the answer and nothing else."""
@@ -63,7 +73,78 @@ def scan(
     _answer(file.name, scanned.verdict, scanned.job.error, refused=scanned.job.outcome == "refused", as_json=as_json)
 
 
-def _answer(name: str, verdict: Verdict | None, error: JobError | None, *, refused: bool, as_json: bool) -> None:
+@app.command()
+def upload(
+    file: Media,
+    title: Annotated[str, typer.Option(help="the media's title, at most 128 bytes")] = "",
+    procedure: Annotated[
+        str, typer.Option(help="template and mode, such as standard_pre or default_post")
+    ] = "default_pre",
+    cover: Annotated[list[Path] | None, typer.Option(help="a cover picture; up to five", exists=True)] = None,
+    as_json: AsJson = False,
+    url: Annotated[
+        str | None, typer.Option(envvar="GREENLIGHT_API_URL", help="a deployed API; else the local stack")
+    ] = None,
+    token: Annotated[str | None, typer.Option(envvar="GREENLIGHT_TOKEN", help="an access token for --url")] = None,
+) -> None:
+    """Sign, upload and moderate FILE the whole way through the HTTP API.
+
+    Exit codes: 0 pass, 10 review, 20 block, 3 refused, 4 failed, 2 usage.
+    """
+    import httpx
+    from pydantic import ValidationError
+
+    from greenlight.api import Api, ApiError
+    from greenlight.stack.errors import StackError
+    from greenlight.stack.stack import Stack
+
+    if (url is None) != (token is None):
+        messages.print("[red]--url and --token belong together[/]")
+        raise typer.Exit(Exit.USAGE)
+    try:
+        if url is not None and token is not None:
+            api = Api(url, lambda: token)
+        else:
+            stack = Stack.running()
+            api = Api(stack.api_url, stack.token)
+        with api, _bar() as bar:
+            task = bar.add_task("upload", total=file.stat().st_size)
+            media_id = api.upload(
+                file,
+                title=title,
+                procedure=procedure,
+                covers=cover or (),
+                progress=lambda sent: bar.update(task, advance=sent),
+            )
+            bar.update(task, description="moderation", total=None)
+            view = api.wait(media_id, timeout=WAIT_SECONDS)
+            job = view.job
+    except ValidationError as error:
+        messages.print(f"[red]{'; '.join(problem['msg'] for problem in error.errors())}[/]")
+        raise typer.Exit(Exit.USAGE) from error
+    except (ApiError, StackError, httpx.HTTPError, TimeoutError) as error:
+        _answer(file.name, None, JobError(code="unavailable", message=str(error)), refused=False, as_json=as_json)
+    if not as_json:
+        messages.print(f"media {view.media.media_id}: {view.media.status}")
+    verdict, problem = (job.verdict, job.error) if job else (None, None)
+    _answer(file.name, verdict, problem, refused=job is not None and job.outcome == "refused", as_json=as_json)
+
+
+@app.command()
+def demo() -> None:
+    """Moderate two clips on the local stack: one that plays, one that does not."""
+    from greenlight.api import ApiError
+    from greenlight.demo import DemoFailed, run
+    from greenlight.stack.errors import StackError
+
+    try:
+        run(Console())
+    except (DemoFailed, StackError, ApiError, TimeoutError) as error:
+        messages.print(f"[bold red]Error:[/] {error}")
+        raise typer.Exit(Exit.FAILED) from error
+
+
+def _answer(name: str, verdict: Verdict | None, error: JobError | None, *, refused: bool, as_json: bool) -> NoReturn:
     """Print what a job came to and leave with the exit code that says it."""
     from greenlight.show import error_panel, verdict_panel
 

@@ -133,9 +133,17 @@ def show(secret: SecretName = DEFAULT_SECRET) -> None:
         _show(load_keys(boto3.client("secretsmanager"), secret).active)
 
 
+def parameter_value(public_key: str) -> str:
+    """A PEM public key as the template takes it: its lines, without the first and the last, joined by commas.
+
+    `sam deploy` cuts the value of a parameter at the first blank, and PEM has blanks.
+    """
+    return ",".join(public_key.strip().splitlines()[1:-1])
+
+
 def _show(key: SigningKey) -> None:
     typer.echo(f"Deploy this public key as the parameter {PARAMETER[key.slot]}:", err=True)
-    typer.echo(key.public_key, nl=False)
+    typer.echo(parameter_value(key.public_key))
 
 
 @contextmanager

@@ -106,7 +106,7 @@ def _job_over(
         updated_at=now,
     )
     identity = uploads.receive_file(media.source_key, path)
-    job = new_job(media, identity, (), template, UPLOAD_TRIGGER, clock)
+    job = new_job(media, identity, template, UPLOAD_TRIGGER, clock)
     store.add_media(media)
     store.save(media.model_copy(update={"identity": identity, "latest_job": job.job_id}), new_job=job)
     return job

@@ -1,22 +1,23 @@
 """Every port, twice: in memory and on AWS (moto, in this process)."""
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, cast
 from uuid import uuid4
 
 import boto3
 import pytest
-from botocore.config import Config
 from botocore.model import OperationModel
 from moto import mock_aws
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
+
+from moderation.aws.clients import s3_config
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
-REGION = "eu-west-1"
+REGION: Final = "eu-west-1"
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +33,7 @@ def aws() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def s3(aws: None) -> "S3Client":
-    return boto3.client("s3", region_name=REGION, config=Config(signature_version="s3v4"))
+    return boto3.client("s3", region_name=REGION, config=s3_config())
 
 
 @pytest.fixture(scope="module")
@@ -68,14 +69,15 @@ def short_pages(s3: "S3Client") -> Iterator[None]:
     """Listings of S3 show three entries a page, so that a handful of them needs several."""
     limits = {"ListObjectVersions": {"MaxKeys": 3}, "ListParts": {"MaxParts": 3}}
 
+    # botocore's stubs know no handler that answers, and this one gives the parameters back.
     def shorten(params: dict[str, object], model: OperationModel, **_: object) -> dict[str, object]:
         return {**params, **limits[model.name]}
 
     for operation in limits:
-        s3.meta.events.register(f"provide-client-params.s3.{operation}", shorten)
+        s3.meta.events.register(f"provide-client-params.s3.{operation}", cast("Callable[..., None]", shorten))
     yield
     for operation in limits:
-        s3.meta.events.unregister(f"provide-client-params.s3.{operation}", shorten)
+        s3.meta.events.unregister(f"provide-client-params.s3.{operation}", cast("Callable[..., None]", shorten))
 
 
 def fill(bucket: str, keys: list[str]) -> None:

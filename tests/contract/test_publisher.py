@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from boto3.s3.transfer import TransferConfig
 
 from moderation.aws import publisher as aws_publisher
 from moderation.aws.publisher import S3Publisher
@@ -92,9 +91,7 @@ def test_large_objects_are_copied_in_parts(
     s3: "S3Client", new_bucket: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # GIVEN an object above the threshold, and a later version of another length
-    monkeypatch.setattr(
-        aws_publisher, "_TRANSFER", TransferConfig(multipart_threshold=5 * 1024**2, multipart_chunksize=5 * 1024**2)
-    )
+    monkeypatch.setattr(aws_publisher, "PART", 5 * 1024**2)
     origin, target = new_bucket(), new_bucket()
     body = bytes(range(256)) * 4096 * 11
     version = s3.put_object(Bucket=origin, Key=SOURCE, Body=body)["VersionId"]

@@ -29,7 +29,8 @@ def next_status(
         case "accepted":
             return MediaStatus.NORMAL if mode == "post" and current is MediaStatus.CHECKING else current
         case "failed":
-            return current if mode == "post" and keep_post_on_failure else MediaStatus.REVIEWING
+            kept = mode == "post" and keep_post_on_failure and current is not MediaStatus.CHECKING
+            return current if kept else MediaStatus.REVIEWING
         case Suggestion.BLOCK if auto_block:
             return MediaStatus.BLOCKED
         case Suggestion.PASS:

@@ -11,7 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from greenlight.exits import Exit
 from greenlight.stack.errors import StackError
+from greenlight.weights.errors import WeightsError
 
 if TYPE_CHECKING:
     from greenlight.stack.stack import Stack
@@ -28,9 +30,12 @@ err = Console(stderr=True)
 def up(port: Port = None) -> None:
     """Start the local AWS on this machine and deploy template.yaml on it."""
     from greenlight.stack.stack import Stack
+    from greenlight.weights.store import ensure_weights
 
     began = time.monotonic()
-    with _clear_errors(), err.status("starting the local AWS") as progress:
+    with _clear_errors(), err.status("checking the weights") as progress:
+        ensure_weights()
+        progress.update("starting the local AWS")
         stack = Stack.start(port=port)
         stack.deploy(say=lambda step: progress.update(step))
         lines = _lines(stack)
@@ -85,9 +90,9 @@ def _lines(stack: "Stack") -> Table:
 
 @contextmanager
 def _clear_errors() -> Iterator[None]:
-    """A StackError is for the reader, not a traceback."""
+    """What the reader can do something about is said without a traceback."""
     try:
         yield
-    except StackError as error:
-        err.print("[bold red]Error:[/]", escape(str(error)), highlight=False)
-        raise typer.Exit(4) from error
+    except (StackError, WeightsError) as error:
+        err.print("[bold red]Error:[/]", escape(str(error)), highlight=False, soft_wrap=True)
+        raise typer.Exit(Exit.FAILED) from error

@@ -16,28 +16,25 @@ from pathlib import Path
 
 import imageio_ffmpeg
 
-from greenlight.paths import cache_folder
 from greenlight.stack.template import Function
+from greenlight.weights.store import weights_folder
 
 LAYER = Path("layers/moderation")
 
 
-def local_settings(root: Path) -> dict[str, str]:
+def local_settings() -> dict[str, str]:
     """What the template cannot know of this machine, or must not allow anywhere else."""
-    del root
     return {
-        "GREENLIGHT_WEIGHTS": str(cache_folder() / "weights"),
+        "GREENLIGHT_WEIGHTS": str(weights_folder()),
         "GREENLIGHT_FFMPEG": imageio_ffmpeg.get_ffmpeg_exe(),
         "GREENLIGHT_PLAIN_HTTP_SOURCE": "true",
-        "GREENLIGHT_PLAYBACK_SIGNER": "s3",
-        "GREENLIGHT_DISTRIBUTION_ID": "",
         "POWERTOOLS_TRACE_DISABLED": "true",
     }
 
 
 def package(function: Function, root: Path) -> bytes:
     """A zip with the bootstrap. Its bytes change with the code, so that a new deployment starts new processes."""
-    exports = {**local_settings(root), "PYTHONPATH": os.pathsep.join(map(str, (function.folder, root / LAYER)))}
+    exports = {**local_settings(), "PYTHONPATH": os.pathsep.join(map(str, (function.folder, root / LAYER)))}
     bootstrap = "\n".join(
         [
             "#!/bin/sh",

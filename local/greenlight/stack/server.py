@@ -143,12 +143,11 @@ def _known(state_dir: Path) -> Server | None:
 
 def _port(wanted: int | None, known: int | None) -> int:
     """The port to listen on: where the state is from, since queues are stored by address; else as wanted."""
-    if known is not None and wanted not in (None, known):
-        raise StackError(
-            f"this stack lives on port {known}; `greenlight down --delete` first, to start afresh on {wanted}"
-        )
-    wanted = known or wanted
-    for port in (wanted,) if wanted else (DEFAULT_PORT, 0):
+    if known is not None:
+        if wanted not in (None, 0, known):
+            raise StackError(f"this stack lives on port {known}; `greenlight down --delete` first, to start afresh")
+        wanted = known
+    for port in (wanted,) if wanted is not None else (DEFAULT_PORT, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):

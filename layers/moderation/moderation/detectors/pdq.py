@@ -36,7 +36,8 @@ def distance(one: str, other: str) -> int:
 def _cosines() -> Floats:
     """The second to seventeenth row of the discrete cosine transform of 64 values."""
     wave = np.arange(1, _WAVES + 1)[:, np.newaxis]
-    return np.sqrt(2 / _GRID) * np.cos(np.pi / (2 * _GRID) * wave * (2 * np.arange(_GRID) + 1))
+    cosines: Floats = np.sqrt(2 / _GRID) * np.cos(np.pi / (2 * _GRID) * wave * (2 * np.arange(_GRID) + 1))
+    return cosines
 
 
 def _box_filter(values: Floats, axis: int) -> Floats:
@@ -49,5 +50,5 @@ def _box_filter(values: Floats, axis: int) -> Floats:
     ends = np.arange(length) + ahead
     starts = np.maximum(ends - window, 0)
     ends = np.minimum(ends, length)
-    means = (sums[ends] - sums[starts]) / (ends - starts)[:, np.newaxis]
+    means: Floats = (sums[ends] - sums[starts]) / (ends - starts)[:, np.newaxis]
     return np.moveaxis(means, 0, axis)

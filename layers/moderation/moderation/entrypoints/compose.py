@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
+from moderation.aws.clients import s3_config
 from moderation.aws.event_bus import EventBridgeBus
 from moderation.aws.media_store import DynamoMediaStore
 from moderation.aws.objects import S3Objects
@@ -41,10 +42,11 @@ if TYPE_CHECKING:
 def _client(service: str) -> Any:
     config = Config(
         retries={"mode": "standard", "max_attempts": 4},
-        signature_version="s3v4" if service == "s3" else None,
         connect_timeout=5,
         read_timeout=30,
     )
+    if service == "s3":
+        config = config.merge(s3_config())
     return boto3.client(service, config=config)  # type: ignore[call-overload]
 
 

@@ -36,11 +36,12 @@ _NETWORK = re.compile(
     r"|unreachable|prematurely|Input/output error|TLS|tls|ertificate|timed out|Error number -\d+ occurred|Immediate exit)"
 )
 _PIXELS = re.compile(r"exceeds specified max pixel count|Picture size \d+x\d+ is invalid")
-_STREAMS = re.compile(r"max_streams")
+_STREAMS = re.compile(r"exceeds max_streams parameter")
 _MEMORY = re.compile(r"Cannot allocate memory")
 _PRIVATE = re.compile(r"(?:https?|file|fd):\S*|(?<![\w.])/[^\s'\"]+")
-_LINE_BYTES = 4096
-_DRAIN = 65536
+_ALWAYS = re.compile("|".join(pattern.pattern for pattern in (_NETWORK, _PIXELS, _STREAMS, _MEMORY)))
+_LINE_BYTES = 2048
+_LOG_LINES = 1000
 
 
 class MediaRefused(Exception):
@@ -113,12 +114,13 @@ def run(
     limits: Limits = LIMITS,
     level: str = "info",
     line: Callable[[bytes], bool] | None = None,
-    log_lines: int = 400,
+    keep: re.Pattern[str] | None = None,
 ) -> Run:
     """Run ffmpeg on `source` (a local file or a URL of our own) until `deadline`, a time.monotonic() value.
 
     `before` and `after` are the arguments before and after the input; outputs are named by the caller and never
-    by the media. `line` is given each line of standard output and returns False to stop the run.
+    by the media. `line` is given each line of standard output and returns False to stop the run. Of the log the
+    last lines are kept, of those that `keep` finds when it is given.
     Raises MediaRefused(timeout) at the deadline and SourceUnavailable when the URL cannot be read.
     """
     with _input(source) as (arguments, descriptors):
@@ -139,7 +141,7 @@ def run(
             process_group=0,
             env={"LC_ALL": "C"},
         )
-        ended = _follow(process, line, deadline, limits, log_lines)
+        ended = _follow(process, line, deadline, limits, keep)
     if isinstance(source, str) and any(_NETWORK.search(entry) for entry in ended.log):
         raise SourceUnavailable(next(entry for entry in reversed(ended.log) if _NETWORK.search(entry)))
     return ended
@@ -150,7 +152,7 @@ def _follow(
     line: Callable[[bytes], bool] | None,
     deadline: float,
     limits: Limits,
-    log_lines: int,
+    keep: re.Pattern[str] | None,
 ) -> Run:
     left = deadline - time.monotonic()
     _bound(process.pid, limits, left)
@@ -163,9 +165,9 @@ def _follow(
     timer = threading.Timer(max(left, 0.0), expire)
     timer.daemon = True
     timer.start()
-    log: deque[str] = deque(maxlen=log_lines)
+    log: deque[str] = deque(maxlen=_LOG_LINES)
     assert process.stderr is not None  # noqa: S101 - it was asked for
-    reader = threading.Thread(target=_collect, args=(process.stderr, log), daemon=True)
+    reader = threading.Thread(target=_collect, args=(process.stderr, log, keep), daemon=True)
     reader.start()
     stopped = False
     try:
@@ -195,11 +197,13 @@ def _feed(stdout: IO[bytes], line: Callable[[bytes], bool]) -> bool:
     return True
 
 
-def _collect(stderr: IO[bytes], log: deque[str]) -> None:
+def _collect(stderr: IO[bytes], log: deque[str], keep: re.Pattern[str] | None) -> None:
     """Keep the end of the log, without addresses and paths; what is longer than a line should be is cut."""
     with contextlib.suppress(ValueError):  # closed under a reader that outlived its process
         while data := stderr.readline(_LINE_BYTES):
-            log.append(_PRIVATE.sub("…", data.decode("utf-8", "replace").rstrip()))
+            entry = data.decode("utf-8", "replace").rstrip()
+            if keep is None or keep.search(entry) or _ALWAYS.search(entry):
+                log.append(_PRIVATE.sub("…", entry))
 
 
 def _bound(pid: int, limits: Limits, seconds: float) -> None:

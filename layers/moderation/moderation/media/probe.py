@@ -11,21 +11,27 @@ from moderation.models.plan import RefusalCode
 # Anchored on ffmpeg's own indentation: values of metadata are indented deeper, whatever line breaks they hold.
 _INPUT = re.compile(r"^Input #0, (?P<format>[\w,]+), from ")
 _DURATION = re.compile(r"^  Duration: (?:(\d+):(\d\d):(\d\d)\.(\d\d)|N/A)")
-_STREAM = re.compile(r"^  Stream #0:(?P<index>\d+)(?:\[0x\w+\])?(?:\([^)]*\))?: (?P<kind>\w+): (?P<rest>.*)$")
+_STREAM = re.compile(
+    r"^  Stream #0:(?P<index>\d+)(?:\[0x\w+\])?(?:\([^)]*\))?(?:, \d+, \d+/\d+)?: (?P<kind>\w+): (?P<rest>.*)$"
+)
 _MATRIX = re.compile(r"^      Display Matrix: rotation of (-?[\d.]+|nan) degrees")
 _ENCRYPTION = re.compile(r"^      Encryption ")
 _CODEC = re.compile(r"^(?P<name>\w+)(?: \([^)]*\))*(?: \((?P<tag>\w{4}) / 0x\w+\))?")
 _SHAPE = re.compile(r"(?:^|, )(?P<width>\d+)x(?P<height>\d+)(?: \[?|, |$)")
 _SAR = re.compile(r"SAR (?P<num>\d+):(?P<den>\d+)")
-_EDIT = re.compile(r"Processing st: (?P<index>\d+), edit list \d+ - media time: (?P<time>-?\d+), duration: (?P<length>\d+)")
+_EDIT = re.compile(
+    r"Processing st: (?P<index>\d+), edit list \d+ - media time: (?P<time>-?\d+), duration: (?P<length>\d+)"
+)
 _PROBED = re.compile(r"Format (?P<format>[\w,]+) probed")
 _BRAND = re.compile(r"^    major_brand     : (?P<brand>.{4})")
 _NOT_LISTED = re.compile(r"Format not on whitelist")
+_TOLD = re.compile(r"^ {0,6}[A-Z]|major_brand|^Input #0|Processing st: |probed with|not on whitelist")
 _PROTECTED_TAGS = {"encv", "enca", "drmi", "drms"}
 _STILL_OR_TEXT = re.compile(
     r"_pipe$|^image2|^ico$|^hls$|^dash$|^concat|^sdp$|^rtp|^rtsp|^webvtt|^srt$|^ass$|^sub|^mpl2|^tty$|^txt$|^imf$"
     r"|^alias_pix|^lrc$|^ffmetadata|^scc$|^sami$|^realtext|^vplayer|^jacosub|^microdvd|^pjs|^stl$|^tedcaptions"
 )
+_PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"II*\0", b"MM\0*")
 _TEXT = frozenset(range(32, 127)) | {9, 10, 13}
 
 
@@ -69,7 +75,7 @@ class Header:
 
 def read_header(source: Path | str, *, deadline: float, limits: Limits = LIMITS) -> Header:
     """Read the header. Raises MediaRefused when it is none of a container of media, or one that we do not take."""
-    probed = run(source, [], [], deadline=deadline, limits=limits, level="debug", log_lines=20_000)
+    probed = run(source, [], [], deadline=deadline, limits=limits, level="debug", keep=_TOLD)
     header = _parse(probed.log)
     if header is None:
         raise _unreadable(source, probed, deadline, limits)
@@ -138,8 +144,9 @@ def _unreadable(source: Path | str, probed: Run, deadline: float, limits: Limits
         if any(_STILL_OR_TEXT.search(name) for name in formats[-1].split(",")):
             return MediaRefused(RefusalCode.NOT_A_VIDEO, "the file is a still picture, a text or a playlist")
         return MediaRefused(RefusalCode.UNSUPPORTED_CONTAINER, "this kind of container is not taken")
-    if _is_text(_head(source, deadline, limits)):
-        return MediaRefused(RefusalCode.NOT_A_VIDEO, "the file is a text")
+    head = _head(source, deadline, limits)
+    if _is_text(head) or head.startswith(_PICTURES):
+        return MediaRefused(RefusalCode.NOT_A_VIDEO, "the file is a still picture or a text")
     return MediaRefused(RefusalCode.MALFORMED, "the file cannot be read as a video")
 
 
@@ -158,4 +165,4 @@ def _head(source: Path | str, deadline: float, limits: Limits) -> bytes:
 
 
 def _is_text(head: bytes) -> bool:
-    return len(head) > 0 and all(byte in _TEXT or byte >= 128 for byte in head) and b"\n" in head + b"\n"
+    return bool(head) and all(byte in _TEXT or byte >= 128 for byte in head)

@@ -18,7 +18,7 @@ class FixedClock:
 
 
 class CountingIds:
-    """1, 2, 3 … in 32 digits: ids that a test can foresee."""
+    """1, 2, 3 … in 32 digits."""
 
     def __init__(self) -> None:
         self._numbers = count(1)

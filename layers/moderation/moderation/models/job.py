@@ -38,7 +38,7 @@ class Job(Model):
     media_id: MediaId
     trigger: str
     identity: ObjectIdentity
-    covers: tuple[ObjectIdentity, ...] = ()
+    covers: dict[int, ObjectIdentity] = Field(default_factory=dict, description="index → the cover that arrived")
     template: Template
     mode: Literal["pre", "post"]
     state: JobState = JobState.WAITING

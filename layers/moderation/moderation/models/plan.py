@@ -1,6 +1,7 @@
 """What the plan step decides before anything is decoded for good, and what the extract step leaves behind.
 
-All times are seconds on the media's own presentation timeline: 0.0 is the first thing shown or heard.
+All times are seconds on the media's own presentation timeline: 0.0 is the first thing shown or heard. The `origin`
+of a track is what ffmpeg's clock shows for it at time 0.0.
 """
 
 from enum import StrEnum
@@ -57,6 +58,7 @@ class VideoTrack(Model):
     start: float = Field(description="presentation time of the first frame")
     last: float = Field(description="presentation time of the last frame")
     end: float = Field(description="when the last frame stops being shown")
+    origin: float
     tick: float = Field(description="unit of the track's clock in seconds")
     hidden_by_edit_list: bool = False
 
@@ -68,6 +70,7 @@ class AudioTrack(Model):
     codec: str
     start: float
     end: float
+    origin: float
     decodable: bool = True
     hidden_by_edit_list: bool = False
 
@@ -81,12 +84,15 @@ class TrackSpan(Model):
 
 
 class SegmentSpan(Model):
-    """A half-open stretch [start, end): each frame is in exactly one segment. `seek` is where decoding begins."""
+    """A half-open stretch [start, end): each frame is in exactly one segment.
+
+    `seek` is what ffmpeg's clock shows at the key frame where decoding begins, None for the start of the file.
+    """
 
     index: int
     start: float
     end: float
-    seek: float
+    seek: float | None = None
     tracks: tuple[TrackSpan, ...] = ()
     sound: tuple[int, ...] = Field(default=(), description="stream indices of decodable sound")
 
@@ -97,18 +103,16 @@ class SegmentSpan(Model):
 
 
 class Plan(Model):
-    """How one media is cut and sampled. `origin` is what ffmpeg's clock shows at time 0.0."""
+    """How one media is cut and sampled."""
 
     kind: Literal["video", "audio"]
     container: str = Field(description="ffmpeg's name of the demuxer")
     content_type: str
-    size: int
+    size: int = Field(description="bytes of the file, or of its packets where only those are known")
     duration: float
-    origin: float
     interval: float = Field(description="largest gap between looked-at frames in seconds")
     key_frames_only: bool
     ignore_edit_lists: bool = Field(description="decode what edit lists hide as well")
-    seekable: bool
     video: tuple[VideoTrack, ...]
     audio: tuple[AudioTrack, ...]
     segments: tuple[SegmentSpan, ...]

@@ -38,7 +38,7 @@ class Aggregation:
         work = Work(job.media_id, job.job_id)
         plan = Plan.model_validate_json(self.objects.get(work.plan))
         scans = list(self._scans(work.scan(span.index) for span in plan.segments))
-        covers = list(self._scans(work.cover(index) for index in range(len(job.covers))))
+        covers = list(self._scans(work.cover(index) for index in job.covers))
         declared = len(self.store.media(job.media_id).covers)
         verdict = self._judge(job, plan, scans, covers, declared)
         verdict = verdict.model_copy(update={"segments": self._with_pictures(verdict.segments, scans, work)})

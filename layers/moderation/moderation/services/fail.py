@@ -4,7 +4,8 @@ import json
 from dataclasses import dataclass
 
 from moderation.models.errors import Permanent
-from moderation.models.job import JobError
+from moderation.models.job import JobError, media_of
+from moderation.models.media import MediaStatus
 from moderation.ports import MediaStore, NotFound
 from moderation.services.settle import Settlement
 
@@ -44,5 +45,13 @@ class Failure:
         try:
             job = self.store.job(job_id)
         except NotFound as missing:
+            if self._deleted(media_of(job_id)):
+                return  # its jobs were forgotten while this one ran
             raise Permanent("unknown_job", f"there is no job {job_id}") from missing
         self.settlement.failed(job, JobError(code=_CODES.get(error, "internal"), message=reason(cause)))
+
+    def _deleted(self, media_id: str) -> bool:
+        try:
+            return self.store.media(media_id).status is MediaStatus.DELETED
+        except NotFound:
+            return False

@@ -30,22 +30,15 @@ class Arrival(StrEnum):
     UNKNOWN_MEDIA = "unknown_media"
 
 
-def new_job(
-    media: Media,
-    identity: ObjectIdentity,
-    covers: tuple[ObjectIdentity, ...],
-    template: Template,
-    trigger: str,
-    clock: Clock,
-) -> Job:
-    """The job over one identity of a media; its id depends on nothing but its inputs."""
+def new_job(media: Media, identity: ObjectIdentity, template: Template, trigger: str, clock: Clock) -> Job:
+    """The job over one identity of a media and its covers so far; its id depends on nothing but its inputs."""
     models = model_set(needed(template))
     return Job(
         job_id=job_id_for(media.media_id, identity, template, models, trigger),
         media_id=media.media_id,
         trigger=trigger,
         identity=identity,
-        covers=covers,
+        covers={cover.index: cover.identity for cover in media.covers if cover.identity is not None},
         template=template,
         mode=media.procedure.mode,
         created_at=clock.now(),
@@ -91,8 +84,7 @@ class Ingest:
         if media.identity is not None:
             return self._restart(media)
         identity = self.uploads.identify(media.source_key, version_id)
-        covers = tuple(cover.identity for cover in media.covers if cover.identity is not None)
-        job = new_job(media, identity, covers, self.templates.get(media.procedure.template), UPLOAD_TRIGGER, self.clock)
+        job = new_job(media, identity, self.templates.get(media.procedure.template), UPLOAD_TRIGGER, self.clock)
         now = self.clock.now()
         arrived = media.model_copy(
             update={
@@ -127,13 +119,12 @@ class Ingest:
         identity = self.uploads.identify(cover_key(media.media_id, index), version_id)
         covers = tuple(c.model_copy(update={"identity": identity}) if c.index == index else c for c in media.covers)
         noted = media.model_copy(update={"covers": covers, "updated_at": self.clock.now()})
-        if media.identity is None:
+        if media.identity is None or media.status is MediaStatus.REFUSED:
             self.store.save(noted)
             return Arrival.COVER_NOTED
         # The job began without this cover and cannot pass; one more job sees everything.
-        identities = tuple(c.identity for c in covers if c.identity is not None)
         template = self.templates.get(media.procedure.template)
-        job = new_job(media, media.identity, identities, template, f"cover-{index}", self.clock)
+        job = new_job(noted, media.identity, template, f"cover-{index}", self.clock)
         self.store.save(noted.model_copy(update={"latest_job": job.job_id}), new_job=job)
         self.workflow.start(media.media_id, job.job_id)
         return Arrival.STARTED

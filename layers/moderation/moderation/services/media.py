@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from moderation.models.base import Model
-from moderation.models.errors import ErrorCode, ModerationError
-from moderation.models.job import Job
+from moderation.models.errors import ErrorCode, ModerationError, Transient
+from moderation.models.job import Job, JobError, JobState
 from moderation.models.media import Media, MediaStatus
 from moderation.models.template import Name
 from moderation.models.verdict import Segment, Verdict
 from moderation.ports import Clock, Conflict, Ids, MediaStore, NotFound, Objects, Templates, Workflow
 from moderation.services.ingest import new_job
-from moderation.services.settle import with_status
+from moderation.services.settle import ATTEMPTS, with_status
 
 EVIDENCE_URL_LIFE = timedelta(minutes=15)
 
@@ -66,13 +66,16 @@ class Library:
             template = self.templates.get(request.template or media.procedure.template)
         except NotFound as error:
             raise ModerationError(ErrorCode.UNKNOWN_TEMPLATE, f"there is no template {request.template}") from error
-        covers = tuple(cover.identity for cover in media.covers if cover.identity is not None)
-        job = new_job(media, media.identity, covers, template, f"again-{self.ids.new()}", self.clock)
+        job = new_job(media, media.identity, template, f"again-{self.ids.new()}", self.clock)
         try:
             self.store.save(media.model_copy(update={"latest_job": job.job_id}), new_job=job)
         except Conflict as error:
             raise ModerationError(ErrorCode.CONFLICT, "the media has just changed: try again") from error
-        self.workflow.start(media.media_id, job.job_id)
+        try:
+            self.workflow.start(media.media_id, job.job_id)
+        except Transient:
+            self._take_back(job, media.latest_job)
+            raise
         return job
 
     def delete(self, media_id: str) -> Media:
@@ -86,6 +89,19 @@ class Library:
             return self.store.save(bare, events=events)
         except Conflict as error:
             raise ModerationError(ErrorCode.CONFLICT, "the media has just changed: try again") from error
+
+    def _take_back(self, job: Job, before: str | None) -> None:
+        """Let the job before decide again, since this one will not run."""
+        error = JobError(code="unavailable", message="the state machine could not be started")
+        end = {"state": JobState.ABORTED, "error": error, "finished_at": self.clock.now()}
+        for _ in range(ATTEMPTS):
+            media = self.store.media(job.media_id)
+            latest = before if media.latest_job == job.job_id else media.latest_job
+            try:
+                self.store.save(media.model_copy(update={"latest_job": latest}), job=job.model_copy(update=end))
+            except Conflict:
+                continue
+            return
 
     def _media(self, media_id: str) -> Media:
         try:

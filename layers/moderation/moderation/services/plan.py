@@ -38,7 +38,7 @@ class Planning:
     def run(self, job_id: str, seconds: float) -> Planned:
         """Plan within `seconds`. A refusal ends the job here; the state machine has nothing left to do."""
         job = self.store.job(job_id)
-        if job.state is JobState.FINISH:
+        if job.state in (JobState.FINISH, JobState.ABORTED):
             return Planned(refused=True)
         self._verify(job)
         try:
@@ -52,7 +52,7 @@ class Planning:
         return Planned(
             refused=False,
             segments=tuple(span.index for span in plan.segments),
-            covers=tuple(range(len(job.covers))),
+            covers=tuple(job.covers),
         )
 
     def _verify(self, job: Job) -> None:

@@ -21,13 +21,13 @@ class Published(StrEnum):
     OVERTAKEN = "overtaken"
 
 
-def playback_key(identity: ObjectIdentity, media: Media) -> str:
+def playback_key(identity: ObjectIdentity, media_id: str, revision: int) -> str:
     """Where the copy of this decision lives: it names media, version and decision revision.
 
     Version ids may hold characters that are unwelcome in URLs, so they are encoded.
     """
     version = base64.urlsafe_b64encode(identity.version_id.encode()).decode().rstrip("=")
-    return f"{media.media_id}/{version}/{media.revision}"
+    return f"{media_id}/{version}/{revision}"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Publishing:
         return self._remove(media)
 
     def _copy(self, media: Media, identity: ObjectIdentity) -> Published:
-        key = playback_key(identity, media)
+        key = playback_key(identity, media.media_id, media.revision)
         self.publisher.copy(identity, key, media.playback_content_type or "application/octet-stream")
         for _ in range(ATTEMPTS):
             now = self.store.media(media.media_id)
@@ -78,6 +78,10 @@ class Publishing:
 
     def _purge(self, media: Media) -> Published:
         self._remove(media)
+        if media.identity is not None:
+            # Every decision may have left a copy whose maker died before it could write it down.
+            for revision in range(media.revision):
+                self.publisher.delete(playback_key(media.identity, media.media_id, revision))
         self.uploads.delete(source_key(media.media_id))
         for cover in media.covers:
             self.uploads.delete(cover_key(media.media_id, cover.index))

@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from moderation.detectors.base import FrameResult
 from moderation.detectors.catalog import DetectorSpec, needed
 from moderation.detectors.covers import CoverRefused, open_cover
 from moderation.detectors.frozen import mark_frozen
-from moderation.detectors.scanner import FrameResult, Scanner
+from moderation.detectors.scanner import Scanner
 from moderation.models.errors import Permanent
 from moderation.models.observation import FrameLook, Scan
 from moderation.models.plan import FrameEntry, SegmentFrames

@@ -26,6 +26,7 @@ from moderation.models.media import (
     source_key,
 )
 from moderation.ports import Clock, Conflict, Ids, MediaStore, NotFound, UploadedPart, Uploads
+from moderation.services.settle import with_status
 from moderation.services.templates import procedure
 
 MIN_PART = 16 * 1024**2
@@ -35,11 +36,19 @@ UNUSED_GRACE = timedelta(days=1)
 """How long after its signature has expired an upload that never came is forgotten."""
 
 
+Sha256 = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9+/]{43}=$"),
+    Field(description="SHA-256 of the file, base64; S3 then takes no other bytes"),
+]
+
+
 class CoverRequest(Model):
     """A cover that will be uploaded beside the video. Upload covers first: the video starts the moderation."""
 
     content_type: ImageType
     size: int = Field(gt=0, le=MAX_COVER_SIZE)
+    sha256: Sha256 | None = None
 
 
 class SignUpload(Model):
@@ -48,6 +57,7 @@ class SignUpload(Model):
     file_name: Annotated[str, StringConstraints(min_length=1, max_length=255)]
     content_type: MediaType
     size: int = Field(gt=0, le=MAX_SIZE, description="in bytes, exactly")
+    sha256: Sha256 | None = Field(default=None, description="for files of at most 100 MiB, which are posted whole")
     title: Title = ""
     procedure: ProcedureName | None = None
     covers: tuple[CoverRequest, ...] = Field(default=(), max_length=MAX_COVERS)
@@ -136,7 +146,7 @@ class UploadSigning:
         upload: PostForm | PartsForm
         upload_id = None
         if request.size <= SINGLE_POST_LIMIT:
-            post = self.uploads.sign_post(key, request.content_type, request.size, self.expiry)
+            post = self.uploads.sign_post(key, request.content_type, request.size, self.expiry, request.sha256)
             upload = PostForm(url=post.url, fields=post.fields)
         else:
             upload_id = self.uploads.start_multipart(key, request.content_type)
@@ -145,7 +155,9 @@ class UploadSigning:
                 parts=tuple(Part(number=p.number, size=p.size, url=p.url, headers=p.headers) for p in parts)
             )
         covers = [
-            self.uploads.sign_post(cover_key(media_id, index), cover.content_type, cover.size, self.expiry)
+            self.uploads.sign_post(
+                cover_key(media_id, index), cover.content_type, cover.size, self.expiry, cover.sha256
+            )
             for index, cover in enumerate(request.covers)
         ]
         self.store.add_media(
@@ -180,7 +192,7 @@ class UploadSigning:
         """Join the parts, if they are exactly as large as was signed for."""
         media = self._media(media_id)
         if media.upload_id is None or media.status is not MediaStatus.UPLOADING:
-            return media  # completed before: S3's event may have overtaken this call
+            return media  # completed before
         numbers = [part.number for part in request.parts]
         if sorted(numbers) != list(range(1, len(part_sizes(media.size)) + 1)):
             raise ModerationError(
@@ -193,7 +205,10 @@ class UploadSigning:
             raise ModerationError(
                 ErrorCode.UPLOAD_NOT_FOUND, "this upload was completed, aborted or expired"
             ) from error
-        return self.store.media(media_id)
+        try:
+            return self.store.save(media.model_copy(update={"upload_id": None}))
+        except Conflict:
+            return self._media(media_id)  # S3's event has overtaken this call
 
     def abort(self, media_id: str) -> Media:
         """Give an upload up. Later calls and files under its key change nothing any more."""
@@ -202,10 +217,9 @@ class UploadSigning:
             self.uploads.abort_multipart(media.source_key, media.upload_id)
         if media.status is not MediaStatus.UPLOADING:
             return media
-        now = self.clock.now()
-        deleted = {"status": MediaStatus.DELETED, "revision": media.revision + 1, "updated_at": now}
+        deleted, events = with_status(media, MediaStatus.DELETED, self.clock, "owner")
         try:
-            return self.store.save(media.model_copy(update=deleted))
+            return self.store.save(deleted, events=events)
         except Conflict as error:
             raise ModerationError(ErrorCode.CONFLICT, "the file has just arrived; delete the media instead") from error
 

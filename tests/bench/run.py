@@ -1,0 +1,128 @@
+"""`make bench`: what Greenlight costs beside what cannot be avoided, measured side by side in one run.
+
+Prints a table and writes build/bench.json, a list of {name, value, unit, limit, target, ok}. `value` is measured,
+`limit` is what it is compared with (measured in this run too), `target` is the largest value that is well.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from greenlight.paths import CHECKOUT
+from moderation.media.ffmpeg import executable
+from tests.bench import clips, handlers
+from tests.bench.measure import Usage, run
+
+CORES = 2
+GREENLIGHT = str(Path(sys.executable).with_name("greenlight"))
+ANY_VERDICT = (0, 10, 20)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the report; a figure without a target is only told."""
+
+    name: str
+    value: float
+    unit: str
+    limit: float | None = None
+    target: float | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.target is None or self.value <= self.target
+
+
+def scan(clip: Path, template: str = "default") -> Usage:
+    return run([GREENLIGHT, "scan", str(clip), "--template", template, "--json"], accept=ANY_VERDICT)
+
+
+def stage(*arguments: str) -> tuple[Usage, dict[str, float]]:
+    usage = run([sys.executable, "-m", "tests.bench.stage", *arguments])
+    return usage, json.loads(usage.output)
+
+
+def decode(clip: Path) -> Usage:
+    """ffmpeg's full decode on one thread: what nothing that looks at every frame can do without."""
+    return run([executable(), "-nostdin", "-v", "error", "-threads", "1", "-i", str(clip), "-f", "null", "-"])
+
+
+def of_clip(height: int, console: Console) -> Iterator[Figure]:
+    """Speed and memory on 60 seconds of full motion."""
+    name = f"{height}p"
+    clip = clips.motion(height, 60)
+    with console.status(f"{name}: decoding, extracting, scanning"):
+        limit = decode(clip)
+        extract_usage, extracted = stage("extract", str(clip), "default")
+        fast_usage, fast = stage("extract", str(clip), "fast")
+        inference = stage("infer", "default", str(int(extracted["distinct"])))[1]["cpu"]
+        whole = scan(clip)
+    floor = (limit.cpu + inference) / CORES
+    yield Figure(f"{name} full decode, one thread", limit.cpu, "CPU s")
+    yield Figure(f"{name} bare inference on {extracted['distinct']:.0f} frames", inference, "CPU s")
+    yield Figure(f"{name} scan", whole.wall, "s", floor, 1.3 * floor)
+    yield Figure(f"{name} scan, all its CPU", whole.cpu, "CPU s", limit.cpu + inference)
+    yield Figure(f"{name} extract stage", extracted["extract_wall"], "s", limit.wall, 0.85 * limit.wall)
+    yield Figure(f"{name} plan stage", extracted["plan_wall"], "s", limit.wall)
+    yield Figure(f"{name} extract stage, fast", fast["extract_wall"], "s", limit.wall, 0.1 * limit.wall)
+    yield Figure(f"{name} extract, peak memory", max(extract_usage.peak_mb, fast_usage.peak_mb), "MB", None, 300)
+    yield Figure(f"{name} scan, peak memory", whole.peak_mb, "MB", None, 700)
+
+
+def of_length(console: Console) -> Iterator[Figure]:
+    """Memory is flat in the length of the video."""
+    with console.status("ten minutes of 720p"):
+        short, long = scan(clips.motion(720, 60)), scan(clips.long(720, 10))
+    yield Figure("10-minute scan, peak memory", long.peak_mb, "MB", short.peak_mb, 1.1 * short.peak_mb)
+    yield Figure("10-minute scan", long.wall, "s", 600)
+
+
+def of_slides(console: Console) -> Iterator[Figure]:
+    """Near-duplicates are scored once: the same verdict for less."""
+    clip = clips.slides(720, 60)
+    with console.status("slides, with and without duplicate skipping"):
+        with_skipping = scan(clip)
+        os.environ["GREENLIGHT_BENCH_SCORE_DUPLICATES"] = "1"
+        try:
+            without = scan(clip)
+        finally:
+            del os.environ["GREENLIGHT_BENCH_SCORE_DUPLICATES"]
+    suggestions = [json.loads(usage.output)["suggestion"] for usage in (with_skipping, without)]
+    if suggestions[0] != suggestions[1]:
+        raise RuntimeError(f"duplicate skipping changes the verdict: {suggestions}")
+    yield Figure("slides, CPU", with_skipping.cpu, "CPU s", without.cpu, 0.5 * without.cpu)
+
+
+def main() -> None:
+    console = Console(stderr=True)
+    figures: list[Figure] = []
+    for part in (of_clip(720, console), of_clip(1080, console), of_length(console), of_slides(console)):
+        figures += part
+    figures += [Figure(*row) for row in handlers.figures(console)]
+    report = [{**asdict(figure), "ok": figure.ok} for figure in figures]
+    path = CHECKOUT / "build" / "bench.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(report, indent=2) + "\n")
+    Console().print(_table(figures))
+    sys.exit(0 if all(figure.ok for figure in figures) else 1)
+
+
+def _table(figures: list[Figure]) -> Table:
+    table = Table("what", "measured", "beside", "ratio", "at most", "", header_style="dim")
+    for figure in figures:
+        ratio = f"{figure.value / figure.limit:.2f}" if figure.limit else ""
+        beside = f"{figure.limit:.2f}" if figure.limit else ""
+        target = f"{figure.target:.2f}" if figure.target is not None else ""
+        mark = "" if figure.target is None else "[green]ok[/]" if figure.ok else "[red]over[/]"
+        table.add_row(figure.name, f"{figure.value:.2f} {figure.unit}", beside, ratio, target, mark)
+    return table
+
+
+if __name__ == "__main__":
+    main()

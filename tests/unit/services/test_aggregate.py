@@ -1,0 +1,245 @@
+"""The last step: what was seen, and what was not, becomes the verdict."""
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import pytest
+
+from moderation.detectors.catalog import needed
+from moderation.models.job import Job
+from moderation.models.media import MediaStatus, cover_key, source_key
+from moderation.models.observation import FrameLook, Observation, Scan
+from moderation.models.template import Form
+from moderation.models.verdict import Suggestion, Verdict
+from moderation.ports import NotFound
+from moderation.services.aggregate import MAX_PICTURES
+from moderation.services.work import Work
+from moderation.verdict import INLINE_SEGMENTS
+from tests.builders import silent_plan
+from tests.world import World
+
+FRAMES = 10
+"""Looked-at frames of a segment, one a second."""
+
+
+def planned(world: World, *, segments: int = 1, covers: tuple[int, ...] = (), signed: int = 0) -> Job:
+    """A job whose plan is there; of `signed` covers those numbered `covers` have arrived."""
+    media_id = world.sign(covers=signed)
+    for number in covers:
+        world.ingest.arrived(world.bring(cover_key(media_id, number)))
+    world.ingest.arrived(world.bring(source_key(media_id)))
+    job = world.latest_job(media_id)
+    plan = silent_plan(segments=segments, seconds=float(FRAMES), packets=50)
+    world.objects.put(work(job).plan, plan.model_dump_json().encode(), "application/json")
+    world.settlement.accepted(job, plan.content_type)
+    return job
+
+
+def work(job: Job) -> Work:
+    return Work(job.media_id, job.job_id)
+
+
+def seen(score: float, form: Form) -> tuple[Observation, ...]:
+    return (Observation(detector="explicit", form=form, label="porn", sub_label="explicit", score=score),)
+
+
+def leave(
+    world: World, job: Job, index: int, scores: dict[int, float], duplicates: Mapping[int, int] = MappingProxyType({})
+) -> None:
+    """What the scan step of a segment leaves behind: a scan and, from the extract step, its frames."""
+    looks = [
+        FrameLook(
+            ordinal=n,
+            time=float(index * FRAMES + n),
+            duplicate_of=duplicates.get(n),
+            observations=seen(scores[n], Form.IMAGE) if n in scores else (),
+            picture=None if n in duplicates else f"detail/{n:06d}.jpg",
+        )
+        for n in range(FRAMES)
+    ]
+    scan = Scan(
+        index=index,
+        looks=tuple(looks),
+        detectors={spec.name: spec.version for spec in needed(job.template)},
+        planned=FRAMES,
+        decoded=50,
+        expected=50,
+    )
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as frames:
+        for look in looks:
+            if look.picture:
+                frames.writestr(look.picture, f"picture {index}/{look.ordinal}")
+    world.objects.put(work(job).frames(index), archive.getvalue(), "application/zip")
+    world.objects.put(work(job).scan(index), scan.model_dump_json().encode(), "application/json")
+
+
+def leave_cover(world: World, job: Job, index: int, score: float) -> None:
+    look = FrameLook(ordinal=0, time=0.0, observations=seen(score, Form.COVER))
+    detectors = {spec.name: spec.version for spec in needed(job.template)}
+    scan = Scan(index=index, looks=(look,), detectors=detectors, planned=1, decoded=1, expected=1)
+    world.objects.put(work(job).cover_picture(index), f"cover {index}".encode(), "image/jpeg")
+    world.objects.put(work(job).cover(index), scan.model_dump_json().encode(), "application/json")
+
+
+def test_nothing_found_with_everything_looked_at_passes(world: World) -> None:
+    job = planned(world, segments=2)
+    leave(world, job, 0, {})
+    leave(world, job, 1, {3: 0.59})
+    verdict = world.aggregation.run(job.job_id)
+    assert (verdict.suggestion, verdict.reasons, verdict.segments) == (Suggestion.PASS, (), ())
+    assert verdict.coverage.complete
+    assert verdict.coverage.frames_scored == 2 * FRAMES
+    assert world.media(job.media_id).status is MediaStatus.NORMAL
+
+
+def test_a_violation_becomes_a_segment_with_its_picture(world: World) -> None:
+    # GIVEN a violation in the second of two segments
+    job = planned(world, segments=2)
+    leave(world, job, 0, {})
+    leave(world, job, 1, {2: 0.7, 3: 0.95})
+    # WHEN the job is judged
+    verdict = world.aggregation.run(job.job_id)
+    # THEN it is found, in the media's own time, and its worst frame is kept
+    (segment,) = verdict.segments
+    assert (segment.start, segment.end, segment.confidence) == (12.0, 14.0, 95)
+    assert (verdict.suggestion, verdict.label, verdict.sub_label) == (Suggestion.BLOCK, "porn", "explicit")
+    assert segment.picture is not None
+    assert segment.picture.startswith(f"evidence/{job.media_id}/{job.job_id}/")
+    assert world.objects.get(segment.picture) == b"picture 1/3"
+    assert world.objects.content_types()[segment.picture] == "image/jpeg"
+    # AND it says what judged it
+    assert (verdict.versions.template, verdict.versions.sampling) == ("standard@1", "1 s, all frames decoded")
+    assert len(verdict.versions.models) == 16
+
+
+def test_a_near_duplicate_shows_the_picture_of_its_original(world: World) -> None:
+    # GIVEN a violation of which only the first frame was kept and looked at
+    job = planned(world)
+    leave(world, job, 0, {4: 0.8}, duplicates={5: 4, 6: 4})
+    (segment,) = world.aggregation.run(job.job_id).segments
+    assert (segment.start, segment.end, segment.frames) == (4.0, 7.0, 3)
+    assert world.objects.get(str(segment.picture)) == b"picture 0/4"
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_a_segment_that_failed_is_never_clean(world: World, missing: int) -> None:
+    job = planned(world, segments=2)
+    leave(world, job, 1 - missing, {})
+    verdict = world.aggregation.run(job.job_id)
+    assert (verdict.suggestion, verdict.reasons) == (Suggestion.REVIEW, ("segment_failed",))
+    assert (verdict.coverage.segments_planned, verdict.coverage.segments_scanned) == (2, 1)
+    assert not verdict.coverage.complete
+    assert world.media(job.media_id).status is MediaStatus.REVIEWING
+
+
+def test_with_nothing_left_behind_nothing_was_looked_at(world: World) -> None:
+    job = planned(world)
+    verdict = world.aggregation.run(job.job_id)
+    assert verdict.suggestion is Suggestion.REVIEW
+    assert "nothing_looked_at" in verdict.reasons
+
+
+def test_a_failed_segment_does_not_hide_what_the_others_show(world: World) -> None:
+    job = planned(world, segments=2)
+    leave(world, job, 0, {1: 0.95})
+    verdict = world.aggregation.run(job.job_id)
+    assert (verdict.suggestion, len(verdict.segments)) == (Suggestion.BLOCK, 1)
+    assert verdict.reasons == ("segment_failed",)
+
+
+def test_a_violation_on_a_cover_is_found_with_its_picture(world: World) -> None:
+    job = planned(world, covers=(0, 1), signed=2)
+    leave(world, job, 0, {})
+    leave_cover(world, job, 0, 0.1)
+    leave_cover(world, job, 1, 0.8)
+    verdict = world.aggregation.run(job.job_id)
+    (segment,) = verdict.segments
+    assert (segment.form, segment.cover, segment.start, segment.end) == (Form.COVER, 1, 0.0, 0.0)
+    assert world.objects.get(str(segment.picture)) == b"cover 1"
+    assert verdict.coverage.complete
+
+
+def test_a_cover_that_failed_or_never_came_is_never_clean(world: World) -> None:
+    job = planned(world, covers=(0,), signed=1)
+    leave(world, job, 0, {})
+    assert world.aggregation.run(job.job_id).reasons == ("cover_not_looked_at",)
+    # and of two covers the one that came keeps its own number
+    job = planned(world, covers=(1,), signed=2)
+    leave(world, job, 0, {})
+    leave_cover(world, job, 1, 0.8)
+    verdict = world.aggregation.run(job.job_id)
+    assert verdict.reasons == ("cover_not_looked_at",)
+    assert [segment.cover for segment in verdict.segments] == [1]
+    assert (verdict.coverage.covers_planned, verdict.coverage.covers_scanned) == (2, 1)
+
+
+def test_the_worst_are_inline_and_all_are_in_the_file(world: World) -> None:
+    # GIVEN more violations than are shown, and more than get a picture
+    segments = 12
+    job = planned(world, segments=segments)
+    for index in range(segments):
+        leave(world, job, index, dict.fromkeys(range(0, FRAMES, 2), 0.6 + index / 100))
+    # WHEN the job is judged
+    verdict = world.aggregation.run(job.job_id)
+    # THEN the file has all of them, the worst first, with pictures of the worst
+    total = segments * FRAMES // 2
+    assert total > MAX_PICTURES
+    stored = Verdict.model_validate_json(world.objects.get(work(job).verdict))
+    assert stored == verdict
+    assert len(stored.segments) == stored.segments_total == total
+    confidences = [segment.confidence for segment in stored.segments]
+    assert confidences == sorted(confidences, reverse=True)
+    assert [segment.picture is not None for segment in stored.segments] == [True] * MAX_PICTURES + [False] * (
+        total - MAX_PICTURES
+    )
+    assert len({world.objects.get(str(s.picture)) for s in stored.segments[:MAX_PICTURES]}) == MAX_PICTURES
+    # AND the table has the worst ten, and where the others are
+    inline = world.store.job(job.job_id).verdict
+    assert inline is not None
+    assert inline.segments == stored.segments[:INLINE_SEGMENTS]
+    assert (inline.segments_total, inline.segments_file) == (total, work(job).verdict)
+    assert inline.coverage == stored.coverage
+
+
+def test_a_second_run_ends_nothing_twice(world: World) -> None:
+    job = planned(world)
+    leave(world, job, 0, {1: 0.8})
+    first = world.aggregation.run(job.job_id)
+    media, stored, outbox = world.media(job.media_id), world.store.job(job.job_id), list(world.store.outbox)
+    assert world.aggregation.run(job.job_id) == first
+    assert (world.media(job.media_id), world.store.job(job.job_id), world.store.outbox) == (media, stored, outbox)
+
+
+def test_a_delete_while_it_runs_leaves_nothing_behind(world: World) -> None:
+    # GIVEN a media that is deleted and purged just before its verdict is written
+    job = planned(world)
+    leave(world, job, 0, {1: 0.8})
+
+    def delete() -> None:
+        world.library.delete(job.media_id)
+        world.publishing.reconcile(job.media_id)
+
+    world.store.before_save = delete
+    # WHEN the job is judged all the same
+    world.aggregation.run(job.job_id)
+    # THEN neither pictures nor verdict stay
+    assert world.objects.content_types() == {}
+    assert world.media(job.media_id).status is MediaStatus.DELETED
+
+
+def test_without_a_plan_there_is_nothing_to_judge(world: World) -> None:
+    job = world.checking()
+    with pytest.raises(NotFound):
+        world.aggregation.run(job.job_id)
+
+
+def test_the_whole_job_fits_an_item_of_the_table(world: World) -> None:
+    job = planned(world, segments=3)
+    for index in range(3):
+        leave(world, job, index, dict.fromkeys(range(0, FRAMES, 2), 0.9))
+    world.aggregation.run(job.job_id)
+    assert len(json.dumps(world.store.job(job.job_id).model_dump(mode="json"))) < 20_000

@@ -1,0 +1,151 @@
+"""The local stack itself: where it listens, who may call, what survives a restart."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import boto3
+import httpx
+import psutil
+import pytest
+from botocore.exceptions import ClientError
+
+from greenlight.stack import server
+from greenlight.stack.errors import StackError
+from greenlight.stack.stack import PYTHON, Stack
+
+
+def test_it_listens_on_loopback_only(stack: Stack) -> None:
+    record = json.loads((stack.state_dir / "stack.json").read_text())
+
+    listening = [c.laddr for c in psutil.Process(record["pid"]).net_connections("inet") if c.status == "LISTEN"]
+
+    assert ("127.0.0.1", record["port"]) in listening
+    assert {address.ip for address in listening} == {"127.0.0.1"}
+
+
+def test_every_route_of_the_template_asks_for_a_token(stack: Stack) -> None:
+    apis = stack.client("apigatewayv2")
+    api_id = next(item["ApiId"] for item in apis.get_apis()["Items"] if item["ApiId"] in stack.api_url)
+    routes = apis.get_routes(ApiId=api_id)["Items"]
+    assert len(routes) == 12
+
+    for route in routes:
+        method, _, path = route["RouteKey"].partition(" ")
+        answers = [
+            httpx.request(method, stack.api_url + path.format(media_id="m", job_id="j"), headers=headers).status_code
+            for headers in ({}, {"Authorization": f"Bearer {stack.token()[:-5]}AAAAA"})
+        ]
+        assert answers == [401, 401], route["RouteKey"]
+
+
+def test_a_token_without_the_scope_is_refused_by_the_handler(stack: Stack) -> None:
+    bearer = {"Authorization": f"Bearer {stack.token(['read'])}"}
+
+    answer = httpx.post(f"{stack.api_url}/v1/uploads", json={}, headers=bearer)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden_scope")
+
+
+def test_functions_have_the_rights_of_their_role_and_no_more(stack: Stack) -> None:
+    # GIVEN the role of the playback function, which may read items of the table
+    function = stack.client("lambda").get_function_configuration(FunctionName=stack.functions()["playback"])
+    session = stack.client("sts").assume_role(RoleArn=function["Role"], RoleSessionName="test")["Credentials"]
+    table = boto3.client(
+        "dynamodb",
+        endpoint_url=stack.endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=session["AccessKeyId"],
+        aws_secret_access_key=session["SecretAccessKey"],
+        aws_session_token=session["SessionToken"],
+    )
+    item = {"pk": {"S": "MEDIA#none"}, "sk": {"S": "META"}}
+
+    # THEN it can read, and cannot write
+    assert "Item" not in table.get_item(TableName=stack.outputs["TableName"], Key=item)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        table.put_item(TableName=stack.outputs["TableName"], Item=item)
+
+
+def test_deploying_again_without_a_change_does_nothing(stack: Stack) -> None:
+    steps: list[str] = []
+
+    stack.deploy(say=steps.append)
+
+    assert steps == []
+
+
+def test_logs_of_an_unknown_function_name_the_known_ones(stack: Stack) -> None:
+    with pytest.raises(StackError, match="scan_frames"):
+        stack.logs("no_such_function")
+
+
+def test_what_is_stored_survives_a_stop_in_order_and_keeps_its_port(tmp_path: Path) -> None:
+    # GIVEN a local AWS with a queue and an object
+    first = Stack.start(tmp_path, port=0, end_with_us=True)
+    url = first.client("sqs").create_queue(QueueName="kept")["QueueUrl"]
+    first.client("s3").create_bucket(Bucket="kept")
+    first.client("s3").put_object(Bucket="kept", Key="key", Body=b"body")
+
+    # WHEN it is stopped and started again
+    first.stop()
+    with pytest.raises(StackError, match="not running"):
+        Stack.running(tmp_path)
+    second = Stack.start(tmp_path, end_with_us=True)
+
+    # THEN both are there, at the same address
+    try:
+        assert second.endpoint == first.endpoint
+        assert second.client("sqs").list_queues()["QueueUrls"] == [url]
+        assert second.client("s3").get_object(Bucket="kept", Key="key")["Body"].read() == b"body"
+    finally:
+        second.stop()
+
+
+def test_after_a_kill_it_starts_afresh(tmp_path: Path) -> None:
+    first = server.start(tmp_path, PYTHON, 0, end_with_us=True)
+    assert first.pid is not None
+    psutil.Process(first.pid).kill()
+
+    second = server.start(tmp_path, PYTHON, 0, end_with_us=True)
+
+    assert second.pid != first.pid
+    server.stop(second)
+
+
+def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+
+        with pytest.raises(StackError, match=f"port {port} is taken"):
+            server.start(tmp_path, PYTHON, port)
+
+
+def test_without_its_environment_it_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(StackError, match="make setup"):
+        server.start(tmp_path, tmp_path / "no" / "python", 0)
+
+
+def test_it_ends_with_the_process_that_wanted_it(tmp_path: Path) -> None:
+    # GIVEN a process that starts a stack and is killed
+    script = (
+        "import os, sys; from pathlib import Path; from greenlight.stack import server\n"
+        "started = server.start(Path(sys.argv[1]), Path(sys.argv[2]), 0, end_with_us=True)\n"
+        "print(started.pid, flush=True); os.kill(os.getpid(), 9)\n"
+    )
+    starter = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path), str(PYTHON)], stdout=subprocess.PIPE, check=False
+    )
+    assert starter.returncode == -9
+    pid = int(starter.stdout)
+
+    # THEN the stack goes, too
+    deadline = time.monotonic() + 15
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
