@@ -21,7 +21,7 @@ def silent_plan(*, segments: int = 1, seconds: float = 10.0, packets: int = 50) 
             start=i * seconds,
             end=(i + 1) * seconds,
             seek=i * seconds,
-            tracks=(TrackSpan(track=0, expected=packets, samples=()),),
+            tracks=(TrackSpan(track=0, expected=packets, samples=(), key_distance=0),),
         )
         for i in range(segments)
     )

@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -110,3 +110,27 @@ def _replace(stack: Stack, function: str, folder: Path) -> None:
     name = stack.functions()[function]
     code = package(Function(function, folder), CHECKOUT)
     stack.client("lambda").update_function_code(FunctionName=name, ZipFile=code)
+
+
+@contextmanager
+def held(stack: Stack, function: str, folder: Path) -> Iterator[Callable[[], None]]:
+    """Let a function of the stack wait before it does its work, until the given call says to go on."""
+    go_on = folder / "go-on"
+    code = f"""
+import time
+from pathlib import Path
+
+import real
+
+
+def handler(event, context):
+    while not Path({str(go_on)!r}).exists():
+        time.sleep(0.05)
+    return real.handler(event, context)
+"""
+    (folder / "code").mkdir()
+    with faulty(stack, function, code, folder / "code"):
+        try:
+            yield go_on.touch
+        finally:
+            go_on.touch()

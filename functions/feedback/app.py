@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from moderation.entrypoints import compose, http
@@ -13,12 +12,12 @@ from moderation.services.feedback import GiveFeedback
 app = http.api()
 
 
-@app.post("/v1/feedback")
-def give(request: GiveFeedback) -> Response[Feedback]:
-    return Response(201, "application/json", compose.feedback_book().give(request, http.caller(app)))
+@app.post("/v1/feedback", summary="Give feedback on a verdict", status_code=201)
+def give(request: GiveFeedback) -> Feedback:
+    return compose.feedback_book().give(request, http.caller(app))
 
 
-@app.get("/v1/feedback")
+@app.get("/v1/feedback", summary="List the feedback on a media")
 def listed(media_id: MediaId) -> list[Feedback]:
     return compose.feedback_book().list(media_id)
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from moderation.entrypoints import compose, http
@@ -13,22 +12,22 @@ from moderation.services.media import MediaView, ModerateAgain
 app = http.api()
 
 
-@app.get("/v1/media/<media_id>")
+@app.get("/v1/media/<media_id>", summary="Look at a media and its latest job")
 def view(media_id: MediaId) -> MediaView:
     return compose.library().view(media_id)
 
 
-@app.delete("/v1/media/<media_id>")
-def delete(media_id: MediaId) -> Response[Media]:
-    return Response(202, "application/json", compose.library().delete(media_id))
+@app.delete("/v1/media/<media_id>", summary="Delete a media", status_code=202)
+def delete(media_id: MediaId) -> Media:
+    return compose.library().delete(media_id)
 
 
-@app.post("/v1/media/<media_id>/jobs")
-def moderate_again(media_id: MediaId, request: ModerateAgain) -> Response[Job]:
-    return Response(202, "application/json", compose.library().moderate_again(media_id, request))
+@app.post("/v1/media/<media_id>/jobs", summary="Moderate again", status_code=202)
+def moderate_again(media_id: MediaId, request: ModerateAgain) -> Job:
+    return compose.library().moderate_again(media_id, request)
 
 
-@app.get("/v1/jobs/<job_id>")
+@app.get("/v1/jobs/<job_id>", summary="Look at a job")
 def job(job_id: str) -> Job:
     return compose.library().job(job_id)
 

@@ -11,7 +11,7 @@ from moderation.services.playback import PlaybackUrl
 app = http.api()
 
 
-@app.get("/v1/media/<media_id>/playback")
+@app.get("/v1/media/<media_id>/playback", summary="Get a playback URL")
 def url(media_id: MediaId) -> PlaybackUrl:
     return compose.playback().url(media_id)
 

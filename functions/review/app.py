@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from moderation.entrypoints import compose, http
@@ -13,12 +12,12 @@ from moderation.services.review import Decide
 app = http.api()
 
 
-@app.post("/v1/reviews")
-def decide(request: Decide) -> Response[Review]:
-    return Response(201, "application/json", compose.reviewing().decide(request, http.caller(app)))
+@app.post("/v1/reviews", summary="Decide on a media", status_code=201)
+def decide(request: Decide) -> Review:
+    return compose.reviewing().decide(request, http.caller(app))
 
 
-@app.get("/v1/media/<media_id>/reviews")
+@app.get("/v1/media/<media_id>/reviews", summary="List the decisions on a media")
 def history(media_id: MediaId) -> list[Review]:
     return compose.reviewing().history(media_id)
 

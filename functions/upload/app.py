@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from moderation.entrypoints import compose, http
@@ -12,17 +11,17 @@ from moderation.services.upload import CompleteUpload, SignedUpload, SignUpload
 app = http.api()
 
 
-@app.post("/v1/uploads")
-def sign(request: SignUpload) -> Response[SignedUpload]:
-    return Response(201, "application/json", compose.upload_signing().sign(request))
+@app.post("/v1/uploads", summary="Sign an upload", status_code=201)
+def sign(request: SignUpload) -> SignedUpload:
+    return compose.upload_signing().sign(request)
 
 
-@app.post("/v1/uploads/<media_id>/complete")
+@app.post("/v1/uploads/<media_id>/complete", summary="Complete a multipart upload")
 def complete(media_id: MediaId, request: CompleteUpload) -> Media:
     return compose.upload_signing().complete(media_id, request)
 
 
-@app.post("/v1/uploads/<media_id>/abort")
+@app.post("/v1/uploads/<media_id>/abort", summary="Give an upload up")
 def abort(media_id: MediaId) -> Media:
     return compose.upload_signing().abort(media_id)
 

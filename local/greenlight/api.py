@@ -97,14 +97,16 @@ class Api:
         """
         request = SignUpload(
             file_name=file.name,
-            content_type=content_type or _type_of(file, "video/mp4"),
+            content_type=content_type or _type_of(file, ("video/", "audio/"), "video/mp4"),
             size=file.stat().st_size,
             sha256=_sha256(file) if file.stat().st_size <= SINGLE_POST_LIMIT else None,
             title=title,
             procedure=procedure,
             covers=tuple(
                 CoverRequest(
-                    content_type=_type_of(cover, "image/jpeg"), size=cover.stat().st_size, sha256=_sha256(cover)
+                    content_type=_type_of(cover, ("image/",), "image/jpeg"),
+                    size=cover.stat().st_size,
+                    sha256=_sha256(cover),
                 )
                 for cover in covers
             ),
@@ -165,7 +167,8 @@ class Api:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"media {media_id} is still {view.media.status} after {timeout:.0f} s")
             time.sleep(POLL_SECONDS)
-        return view
+        # Media and job are read one after the other: only what is read after the job has ended shows what it did.
+        return view if until else self.media(media_id)
 
     def playback(self, media_id: str) -> PlaybackUrl:
         """A URL to play from. Raises ApiError not_playable."""
@@ -307,5 +310,7 @@ def _sha256(file: Path) -> str:
         return base64.b64encode(hashlib.file_digest(source, "sha256").digest()).decode()
 
 
-def _type_of(file: Path, default: str) -> str:
-    return mimetypes.guess_type(file.name)[0] or default
+def _type_of(file: Path, kinds: tuple[str, ...], otherwise: str) -> str:
+    """The type that the name suggests, if it is of these kinds. What the file really is, moderation finds out."""
+    guess = mimetypes.guess_type(file.name)[0] or ""
+    return guess if guess.startswith(kinds) else otherwise

@@ -1,31 +1,59 @@
 """The command line. Every command is thin: it parses, calls, shows."""
 
 import json
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+import typer.main
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from typer.core import TyperGroup
 
 from greenlight.exits import OF_SUGGESTION, Exit
-from greenlight.keys import app as keys_app
-from greenlight.sizes import sizes
 from greenlight.stack import cli as stack_cli
-from greenlight.weights.cli import app as weights_app
 from moderation.models.job import JobError
 from moderation.models.verdict import Verdict
 
+SUB_COMMANDS = {
+    "weights": "greenlight.weights.cli:app",
+    "keys": "greenlight.keys:app",
+    "sizes": "greenlight.sizes:sizes",
+    "documents": "greenlight.documents:write_documents",
+}
+
+
+class _Commands(TyperGroup):
+    """Loads a sub-command when it is called, so that `scan` does not wait for what only `keys` imports."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), *SUB_COMMANDS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in SUB_COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = SUB_COMMANDS[cmd_name].partition(":")
+        loaded = getattr(import_module(module), name)
+        if not isinstance(loaded, typer.Typer):
+            single = typer.Typer(add_completion=False)
+            single.command()(loaded)
+            loaded = single
+        command = typer.main.get_command(loaded)
+        command.name = cmd_name
+        return command
+
+
 app = typer.Typer(
-    help="Moderation for uploaded video in your own AWS account.", no_args_is_help=True, pretty_exceptions_enable=False
+    cls=_Commands,
+    help="Moderation for uploaded video in your own AWS account.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
 )
-app.add_typer(weights_app, name="weights")
-app.add_typer(keys_app, name="keys")
 app.command()(stack_cli.up)
 app.command()(stack_cli.down)
 app.command()(stack_cli.status)
 app.command()(stack_cli.logs)
-app.command()(sizes)
 
 WAIT_SECONDS = 6 * 3600.0
 """How long `upload` waits for a verdict: the longest media there is."""

@@ -4,10 +4,12 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 from moderation.detectors.catalog import needed, sizes
-from moderation.media.frames import extract_segment
+from moderation.media import frames
 from moderation.media.plan import make_plan
 from moderation.services.templates import load_template
 
@@ -25,10 +27,10 @@ def extract(clip: Path, template_name: str) -> dict[str, float]:
         deadline=time.monotonic() + HOUR,
     )
     planned = time.perf_counter()
-    frames = distinct = 0
+    looked = distinct = 0
     for span in plan.segments:
         with tempfile.TemporaryDirectory() as folder:
-            found = extract_segment(
+            found = frames.extract_segment(
                 clip,
                 plan,
                 span.index,
@@ -36,19 +38,19 @@ def extract(clip: Path, template_name: str) -> dict[str, float]:
                 deadline=time.monotonic() + HOUR,
                 folder=Path(folder),
             ).frames.frames
-        frames += len(found)
+        looked += len(found)
         distinct += sum(frame.duplicate_of is None for frame in found)
     return {
         "plan_wall": planned - began,
         "extract_wall": time.perf_counter() - planned,
         "segments": len(plan.segments),
-        "frames": frames,
+        "frames": looked,
         "distinct": distinct,
     }
 
 
-def infer(template_name: str, frames: int) -> dict[str, float]:
-    """CPU seconds of the bare models and decoders on `frames` prepared pictures, one thread, loading included."""
+def infer(template_name: str, pictures: int) -> dict[str, float]:
+    """CPU seconds of the bare models and decoders on `pictures` prepared pictures, one thread, loading included."""
     import iscc_samples
     import zxingcpp
     from PIL import Image
@@ -71,7 +73,7 @@ def infer(template_name: str, frames: int) -> dict[str, float]:
     models = sorted({model for spec in specs for model in spec.models})
     began = time.process_time()
     sessions = {name: load(weights / f"{name}.onnx") for name in models}
-    for _ in range(frames):
+    for _ in range(pictures):
         for name, loaded in sessions.items():
             loaded.run(None, {loaded.get_inputs()[0].name: inputs[name]})
         if any(spec.name == "codes" for spec in specs):
@@ -79,13 +81,24 @@ def infer(template_name: str, frames: int) -> dict[str, float]:
     return {"cpu": time.process_time() - began}
 
 
+def scan_all(clip: Path, template_name: str) -> dict[str, str]:
+    """Scan as the command line does, but with every near-duplicate scored like any other frame."""
+    from greenlight.scan import scan
+    from greenlight.weights import ensure_weights
+
+    with patch.object(frames, "_alike", lambda one, other: False):
+        verdict = scan(clip, load_template(template_name), weights=ensure_weights()).verdict
+    return {"suggestion": verdict.suggestion if verdict else "none"}
+
+
 def main() -> None:
     stage, *arguments = sys.argv[1:]
-    if stage == "extract":
-        answer = extract(Path(arguments[0]), arguments[1])
-    else:
-        answer = infer(arguments[0], int(arguments[1]))
-    print(json.dumps(answer))
+    stages: dict[str, Callable[[], object]] = {
+        "extract": lambda: extract(Path(arguments[0]), arguments[1]),
+        "infer": lambda: infer(arguments[0], int(arguments[1])),
+        "scan_all": lambda: scan_all(Path(arguments[0]), arguments[1]),
+    }
+    print(json.dumps(stages[stage]()))
 
 
 if __name__ == "__main__":

@@ -71,6 +71,7 @@ def test_functions_have_the_rights_of_their_role_and_no_more(stack: Stack) -> No
 
 
 def test_deploying_again_without_a_change_does_nothing(stack: Stack) -> None:
+    stack.deploy()
     steps: list[str] = []
 
     stack.deploy(say=steps.append)

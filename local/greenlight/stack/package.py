@@ -39,6 +39,7 @@ def package(function: Function, root: Path) -> bytes:
         [
             "#!/bin/sh",
             f"# code {fingerprint((function.folder, root / LAYER))}",
+            "unset LOG_LEVEL",  # MiniStack's own, which Powertools would take for the function's
             *(f"export {name}={shlex.quote(value)}" for name, value in exports.items()),
             f"cd {shlex.quote(str(function.folder))}",
             f'exec {shlex.quote(sys.executable)} -m awslambdaric "$_HANDLER"',

@@ -10,6 +10,8 @@ import socketserver
 import sys
 import threading
 import time
+from importlib import import_module
+from typing import Any
 
 
 def end_with(parent: int) -> None:
@@ -19,10 +21,34 @@ def end_with(parent: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+def answer_ranges_of_versions() -> None:
+    """Asked for a range of a version of an object, MiniStack gives the whole; ffmpeg cannot seek in that."""
+    s3: Any = import_module("ministack.services.s3")
+    get_whole = s3._get_object
+
+    def get(bucket: str, key: str, headers: dict[str, str], query: dict[str, Any] | None = None) -> tuple[Any, ...]:
+        status, answered, body = get_whole(bucket, key, headers, query)
+        wanted = headers.get("range")
+        if status != 200 or not wanted or "versionId" not in (query or {}):
+            return status, answered, body
+        span = s3._parse_range(wanted, len(body))
+        if span is None:
+            return 416, {"Content-Range": f"bytes */{len(body)}"}, b""
+        start, end = span
+        whole_only = {name for name in answered if name.lower().startswith("x-amz-checksum-")}
+        kept = {name: value for name, value in answered.items() if name not in whole_only}
+        kept["Content-Length"] = str(end + 1 - start)
+        kept["Content-Range"] = f"bytes {start}-{end}/{len(body)}"
+        return 206, kept, body[start : end + 1]
+
+    s3._get_object = get
+
+
 if __name__ == "__main__":
     # MiniStack's Lambda Runtime API sends header and body in separate packets; with Nagle's algorithm every warm
     # invocation waits some 40 ms for a delayed acknowledgement.
     socketserver.StreamRequestHandler.disable_nagle_algorithm = True
+    answer_ranges_of_versions()
     if sys.argv[1:]:
         threading.Thread(target=end_with, args=(int(sys.argv[1]),), daemon=True).start()
     sys.argv = ["ministack"]

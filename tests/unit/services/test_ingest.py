@@ -96,14 +96,36 @@ def test_a_start_that_got_lost_is_made_up_for(world: World) -> None:
     assert len(world.store.jobs(media_id)) == 1
 
 
-def test_of_two_at_once_one_is_told_to_come_again(world: World) -> None:
+def test_of_two_at_once_one_finds_the_work_done(world: World) -> None:
     media_id = world.sign()
     item = world.bring(source_key(media_id))
     world.store.before_save = lambda: world.ingest.arrived(item)
-    with pytest.raises(Conflict):
-        world.ingest.arrived(item)
     assert world.ingest.arrived(item) is Arrival.DUPLICATE
-    assert len(world.workflow.started) == 1
+    assert len(world.workflow.started) == len(world.store.jobs(media_id)) == 1
+
+
+def test_a_cover_that_arrives_with_its_video_is_not_lost(world: World) -> None:
+    # GIVEN a cover whose event is taken in while that of the video is
+    media_id = world.sign(covers=1)
+    video, cover = world.bring(source_key(media_id)), world.bring(cover_key(media_id, 0))
+    world.store.before_save = lambda: world.ingest.arrived(cover)
+    # WHEN the video's goes on
+    assert world.ingest.arrived(video) is Arrival.STARTED
+    # THEN it has seen the cover
+    assert list(world.latest_job(media_id).covers) == [0]
+
+
+def test_who_is_overtaken_all_the_time_is_brought_again_by_the_queue(world: World) -> None:
+    media_id = world.sign()
+
+    def meddle() -> None:
+        world.store.save(world.media(media_id))
+        world.store.before_save = meddle
+
+    world.store.before_save = meddle
+    with pytest.raises(Conflict):
+        world.ingest.arrived(world.bring(source_key(media_id)))
+    assert world.workflow.started == {}
 
 
 def test_covers_that_come_first_are_part_of_the_job(world: World) -> None:

@@ -193,7 +193,8 @@ def test_deleting_purges_everything_and_nothing_else(world: World) -> None:
     for key in (source_key(gone.media_id), cover_key(gone.media_id, 0)):
         with pytest.raises(NotFound):
             world.uploads.first_version(key)
-    assert world.store.jobs(gone.media_id) == world.store.reviews(gone.media_id) == []
+    assert world.store.jobs(gone.media_id) == []
+    assert world.store.reviews(gone.media_id) == []
     assert world.media(gone.media_id).status is MediaStatus.DELETED
     # AND the other is untouched
     assert world.media(stays.media_id).playable

@@ -109,6 +109,6 @@ def test_a_media_of_nobody(world: World) -> None:
 )
 def test_limits(field: str, most: str, too_much: str) -> None:
     valid = {"media_id": MEDIA_ID, "decision": "normal"}
-    assert Decide.model_validate(valid | {field: most})
+    Decide.model_validate(valid | {field: most})
     with pytest.raises(ValidationError):
         Decide.model_validate(valid | {field: too_much})

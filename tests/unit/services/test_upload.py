@@ -121,7 +121,7 @@ def test_an_unknown_procedure_is_refused_before_anything_is_made(world: World, n
     ],
 )
 def test_limits(field: str, most: object, too_much: object) -> None:
-    assert request(**{field: most})
+    request(**{field: most})
     with pytest.raises(ValidationError) as refusal:
         request(**{field: too_much})
     assert refusal.value.errors()[0]["loc"][0] == field

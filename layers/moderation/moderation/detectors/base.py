@@ -14,7 +14,7 @@ from moderation.models.observation import Box, Observation
 from moderation.models.plan import FrameSize
 from moderation.models.template import Form
 
-Pixels = npt.NDArray[np.uint8]
+Picture = Image.Image
 Embedding = npt.NDArray[np.float16]
 Result = TypeVar("Result", covariant=True)
 T = TypeVar("T")
@@ -28,8 +28,8 @@ class Model(Protocol[Result]):
 
     def __init__(self, weights: Path) -> None: ...
 
-    def run(self, picture: Pixels) -> Result:
-        """`picture` is RGB, height x width x 3. Raises when there is no sound result."""
+    def run(self, picture: Picture) -> Result:
+        """`picture` is RGB, not to be changed. Raises when there is no sound result."""
         ...
 
 
@@ -46,12 +46,12 @@ class Frame:
         self._weights = weights
         self._results: dict[object, tuple[object, Exception | None]] = {}
 
-    def rgb(self, size: FrameSize) -> Pixels:
-        """Height x width x 3."""
+    def rgb(self, size: FrameSize) -> Picture:
+        """In colour. What looks at it leaves it as it is."""
         return self._once(("rgb", size.name), lambda: _decode(self._pictures[size.name], "RGB"))
 
-    def gray(self, size: FrameSize) -> Pixels:
-        """Luma, height x width. Cheaper than `rgb`: colour is not decoded."""
+    def gray(self, size: FrameSize) -> Picture:
+        """Luma (mode L). Cheaper than `rgb`: colour is not decoded."""
         return self._once(("gray", size.name), lambda: _decode(self._pictures[size.name], "L"))
 
     def result(self, model: type[Model[T]]) -> T:
@@ -119,7 +119,7 @@ class FrameResult:
     pdq: str | None
 
 
-def _decode(jpeg: bytes, mode: str) -> Pixels:
+def _decode(jpeg: bytes, mode: str) -> Picture:
     with Image.open(BytesIO(jpeg), formats=("JPEG",)) as image:
         image.draft(mode, image.size)
-        return np.asarray(image.convert(mode))
+        return image.convert(mode)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from moderation.detectors.base import Pixels
+from moderation.detectors.base import Picture
 from moderation.detectors.catalog import CLASSIFY
 from moderation.detectors.inference import Floats, Network
 from moderation.models.plan import FrameSize
@@ -37,13 +37,13 @@ class Nsfwjs:
     def __init__(self, weights: Path) -> None:
         self._network = Network(weights, self.name)
 
-    def run(self, picture: Pixels) -> Kinds:
+    def run(self, picture: Picture) -> Kinds:
         probabilities, embedding = self._network.run(["probs", "embedding"], prepare(picture))
         drawing, hentai, neutral, porn, sexy = map(float, probabilities[0])
         return Kinds(drawing, hentai, neutral, porn, sexy, embedding[0].astype(np.float16))
 
 
-def prepare(picture: Pixels) -> Floats:
+def prepare(picture: Picture) -> Floats:
     """1 x 224 x 224 x 3, RGB 0..1."""
-    square = Image.fromarray(picture).resize((_SIDE, _SIDE), Image.Resampling.BILINEAR)
-    return np.asarray(square, dtype=np.float32)[np.newaxis] / np.float32(255)
+    square = picture.resize((_SIDE, _SIDE), Image.Resampling.BILINEAR)
+    return np.multiply(np.asarray(square), np.float32(1 / 255), dtype=np.float32)[np.newaxis]

@@ -6,13 +6,14 @@ from typing import ClassVar
 import numpy as np
 from PIL import Image
 
-from moderation.detectors.base import Pixels
+from moderation.detectors.base import Picture
 from moderation.detectors.catalog import CLASSIFY
 from moderation.detectors.inference import Floats, Network
 from moderation.models.plan import FrameSize
 
-_SIDE = 256
-_CROP = 224
+_SIDE = 224
+_MARGIN = 16 / 256
+"""Share of the picture that is cut off at each edge."""
 _MEAN_BGR = np.array([104, 117, 123], dtype=np.float32)
 
 
@@ -25,15 +26,15 @@ class OpenNsfw:
     def __init__(self, weights: Path) -> None:
         self._network = Network(weights, self.name)
 
-    def run(self, picture: Pixels) -> float:
+    def run(self, picture: Picture) -> float:
         """The probability of explicit content."""
         (probabilities,) = self._network.run(["outputs"], prepare(picture))
         return float(probabilities[0, 1])
 
 
-def prepare(picture: Pixels) -> Floats:
+def prepare(picture: Picture) -> Floats:
     """1 x 224 x 224 x 3, BGR minus the mean of the training pictures."""
-    square = Image.fromarray(picture).resize((_SIDE, _SIDE), Image.Resampling.BILINEAR)
-    start = (_SIDE - _CROP) // 2
-    crop = np.asarray(square, dtype=np.float32)[start : start + _CROP, start : start + _CROP]
-    return np.ascontiguousarray((crop[:, :, ::-1] - _MEAN_BGR)[np.newaxis])
+    left, top = picture.width * _MARGIN, picture.height * _MARGIN
+    middle = (left, top, picture.width - left, picture.height - top)
+    square = picture.resize((_SIDE, _SIDE), Image.Resampling.BILINEAR, box=middle)
+    return np.subtract(np.asarray(square)[:, :, ::-1], _MEAN_BGR, dtype=np.float32)[np.newaxis]

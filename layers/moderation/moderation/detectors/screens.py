@@ -3,15 +3,18 @@
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
-from moderation.detectors.base import Batch, Frame, Pixels
+from moderation.detectors.base import Batch, Frame, Picture
 from moderation.detectors.catalog import CLASSIFY
 from moderation.models.observation import Observation
+
+Shares = npt.NDArray[np.float64]
 
 _BLACK = 24
 _WHITE = 231
 _SAME = 8
-_DARK, _LIT = 48.0, 96.0
+_DARK, _LIT = 48, 96
 
 
 class Screens:
@@ -27,39 +30,49 @@ class Screens:
         return [frame.observation(self.name, "undesirable", name, score) for name, score in scores.items()]
 
 
-def measure(picture: Pixels) -> dict[str, float]:
+def measure(picture: Picture) -> dict[str, float]:
     """Scores 0..1 by sub_label for an RGB picture.
 
     black, white, solid: from 0 where a tenth of the picture is something else to 1 where nothing is; solid
     leaves black and white to the other two. dark: 1 where even the brightest twentieth is dim, 0 where it is
     lit. black_bars: the share of the picture that lies in black rows and columns along its edges.
     """
-    luma = (picture @ np.array([0.299, 0.587, 0.114], dtype=np.float32)).astype(np.uint8)
-    black = _filled(luma <= _BLACK)
-    white = _filled(luma >= _WHITE)
-    middle = np.median(picture, axis=(0, 1))
-    solid = _filled((np.abs(picture - middle) <= _SAME).all(axis=2))
-    brightest = float(np.percentile(luma, 95))
+    gray = picture.convert("L")
+    levels = _levels(gray)[0]
+    black = _filled(levels[: _BLACK + 1].sum())
+    white = _filled(levels[_WHITE:].sum())
+    solid = _filled(min(map(_around_median, _levels(picture))))
+    brightest = int(np.searchsorted(levels.cumsum(), 0.95))
     dark = min(1.0, max(0.0, (_LIT - brightest) / (_LIT - _DARK)))
     return {
         "black": black,
         "white": white,
         "solid": max(0.0, solid - black - white),
         "dark": dark * (1 - black),
-        "black_bars": _bars(luma) if brightest > _LIT else 0.0,
+        "black_bars": _bars(gray) if brightest > _LIT else 0.0,
     }
 
 
-def _filled(mask: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> float:
-    return max(0.0, (float(mask.mean()) - 0.9) / 0.1)
+def _levels(picture: Picture) -> Shares:
+    """Channels x 256: the share of the picture at each level."""
+    return np.reshape(picture.histogram(), (-1, 256)) / (picture.width * picture.height)
 
 
-def _bars(luma: Pixels) -> float:
-    lit = luma > _BLACK
+def _around_median(levels: Shares) -> float:
+    median = int(np.searchsorted(levels.cumsum(), 0.5))
+    return float(levels[max(0, median - _SAME) : median + _SAME + 1].sum())
+
+
+def _filled(share: float) -> float:
+    return max(0.0, (float(share) - 0.9) / 0.1)
+
+
+def _bars(gray: Picture) -> float:
+    lit = np.asarray(gray) > _BLACK
     # A row belongs to a bar when it is black but for a hundredth: compression noise, a hair of a subtitle.
     rows = np.flatnonzero(lit.mean(axis=1) > 0.01)
     columns = np.flatnonzero(lit.mean(axis=0) > 0.01)
     if not rows.size or not columns.size:
         return 0.0
     inner = float(rows[-1] - rows[0] + 1) * float(columns[-1] - columns[0] + 1)
-    return 1 - inner / luma.size
+    return 1 - inner / lit.size

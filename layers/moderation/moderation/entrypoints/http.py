@@ -84,13 +84,10 @@ def serve(app: APIGatewayHttpResolver, event: dict[str, Any], context: LambdaCon
     """Check the caller's scope, then answer. Nothing of the request is parsed before the scope is known."""
     logger.append_keys(route=event.get("routeKey"), request_id=context.aws_request_id)
     needed = SCOPES.get(event.get("routeKey", ""))
-    if needed is None or needed not in scopes(event):
-        code, message = ErrorCode.FORBIDDEN_SCOPE, f"this call needs the scope {needed!r}"
-        return {
-            "statusCode": _STATUS[code],
-            "headers": {"content-type": "application/json"},
-            "body": _body(code, message, context.aws_request_id),
-        }
+    if needed is None:
+        return _refusal(ErrorCode.NOT_FOUND, "there is no such route", context)
+    if needed not in scopes(event):
+        return _refusal(ErrorCode.FORBIDDEN_SCOPE, f"this call needs the scope {needed!r}", context)
     return app.resolve(event, context)
 
 
@@ -104,6 +101,14 @@ def caller(app: APIGatewayHttpResolver) -> str:
     """Who calls: the subject of the verified token."""
     claims = app.current_event["requestContext"]["authorizer"]["jwt"]["claims"]
     return str(claims.get("sub") or claims.get("client_id") or "unknown")
+
+
+def _refusal(code: ErrorCode, message: str, context: LambdaContext) -> dict[str, Any]:
+    return {
+        "statusCode": _STATUS[code],
+        "headers": {"content-type": "application/json"},
+        "body": _body(code, message, context.aws_request_id),
+    }
 
 
 def _error(app: APIGatewayHttpResolver, code: ErrorCode, message: str, **details: str) -> Response[str]:

@@ -32,8 +32,10 @@ DEMUXERS = (
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 # Only what ffmpeg's network code and its opening of the input say: metadata of the media is in the log as well.
 _NETWORK = re.compile(
-    r"^(?:\[(?:https?|tls|tcp|in#0)\b[^\]]*\] |Error opening input).*(?:HTTP error|Server returned|Connection|Failed to resolve"
-    r"|unreachable|prematurely|Input/output error|TLS|tls|ertificate|timed out|Error number -\d+ occurred|Immediate exit)"
+    r"^(?:\[(?:https?|tls|tcp|in#0)\b[^\]]*\] |Error opening input).*"
+    r"(?:HTTP error|Server returned [45]|Connection (?:refused|reset|timed out|to .* failed)|Failed to resolve"
+    r"|unreachable|ends prematurely|Input/output error|ertificate verif|timed out|Error number -\d+ occurred"
+    r"|Immediate exit)"
 )
 _PIXELS = re.compile(r"exceeds specified max pixel count|Picture size \d+x\d+ is invalid")
 _STREAMS = re.compile(r"exceeds max_streams parameter")

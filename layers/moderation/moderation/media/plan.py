@@ -19,6 +19,7 @@ from moderation.models.plan import AudioTrack, Evasion, Plan, RefusalCode, Segme
 
 SHORTEST, LONGEST = 15.0, 300.0
 """Seconds of a segment: long enough to pay for a start of ffmpeg, short enough for one Lambda call."""
+_SHORTEST_BY_KEYS = 30.0
 _SEGMENTS = 120
 _SPARSE = 60.0
 _SEEKABLE = {"mov", "matroska", "mpegts", "mpeg", "avi", "flv", "asf", "ogg"}
@@ -31,6 +32,11 @@ _LARGEST_ASPECT = 8.0
 _FIELDS = re.compile(rb"(\d+), *(-?\d+), *(-?\d+), *(\d+), *(\d+), 0x\w+(?:, F=0x(\w+))?")
 _TIME_BASE = re.compile(rb"#tb (\d+): (\d+)/(\d+)")
 _DECODED = re.compile(r"Input stream #0:(\d+) \((?:video|audio)\): .*?(\d+) frames decoded")
+_WHY = {
+    RefusalCode.ENCRYPTED: "the tracks are encrypted",
+    RefusalCode.TOO_LONG: "the file is longer than what is taken",
+    RefusalCode.TOO_LARGE: "the file is larger than what is taken",
+}
 _NO_DECODER = re.compile(r"no decoder found|Decoder not found|Unknown decoder")
 
 
@@ -43,6 +49,13 @@ class _Packets:
     keys: "array[int]" = field(default_factory=lambda: array("q"))
     end: int = 0
     size: int = 0
+    guessed: int = 0
+
+    def delay(self, ticks: int) -> None:
+        """Move all times: the container had told when packets are decoded, not when they are shown."""
+        self.times = array("q", (time + ticks for time in self.times))
+        self.keys = array("q", (time + ticks for time in self.keys))
+        self.end += ticks
 
 
 @dataclass(frozen=True)
@@ -74,7 +87,7 @@ def make_plan(
     """
     size = source.stat().st_size if isinstance(source, Path) else 0
     if size > limits.size:
-        raise MediaRefused(RefusalCode.TOO_LARGE, "the file is larger than what is taken")
+        raise MediaRefused(RefusalCode.TOO_LARGE, _WHY[RefusalCode.TOO_LARGE])
     header = read_header(source, deadline=deadline, limits=limits)
     streams = [*header.of("Video"), *header.of("Audio")]
     if not streams:
@@ -129,12 +142,15 @@ def _read_packets(
             return True
         into = packets[number]
         into.times.append(time)
+        into.guessed += pts == _NO_TIME
         if flags is None:
             into.keys.append(time)
         into.end = max(into.end, time + length) if len(into.times) > 1 else time + length
         into.size += size
         count += 1
-        if (into.end - into.times[0]) * into.tick > limits.duration:
+        if b"Encryption info" in data:
+            over.append(RefusalCode.ENCRYPTED)
+        elif (into.end - into.times[0]) * into.tick > limits.duration:
             over.append(RefusalCode.TOO_LONG)
         elif into.size > limits.size or count > limits.packets:
             over.append(RefusalCode.TOO_LARGE)
@@ -150,10 +166,36 @@ def _read_packets(
         line=line,
     )
     if over:
-        raise MediaRefused(over[0], "the file exceeds what is taken of time or size")
+        raise MediaRefused(over[0], _WHY[over[0]])
     if not any(read.times for read in packets):
         raise MediaRefused(ended.refusal or RefusalCode.NO_FRAMES, "the file holds no frames")
+    for stream, read in zip(streams, packets, strict=True):
+        if stream.kind == "Video" and read.guessed > len(read.times) / 2:
+            first = _first_shown(source, stream, edited, deadline, limits)
+            read.delay(0 if first is None else first - min(read.times))
     return packets
+
+
+def _first_shown(source: Path | str, stream: Stream, edited: bool, deadline: float, limits: Limits) -> int | None:
+    """The time, in ticks, that the decoder gives to the first frame of a stream."""
+    told: list[int] = []
+
+    def line(data: bytes) -> bool:
+        told.append(int(data))
+        return False
+
+    run(
+        source,
+        [*_edit_lists(edited), "-copyts", "-threads", "1", "-noautorotate"],
+        [
+            *("-map", f"0:{stream.index}", "-fps_mode", "passthrough", "-enc_time_base", "demux", "-frames:v", "1"),
+            *("-stats_enc_pre_fmt", "{pts}", "-stats_enc_pre", "pipe:1", "-f", "null", "-"),
+        ],
+        deadline=deadline,
+        limits=limits,
+        line=line,
+    )
+    return told[0] if told else None
 
 
 def _timeline(streams: Sequence[Stream], packets: Sequence[_Packets]) -> list[_Track]:
@@ -232,7 +274,7 @@ def _refuse(header: Header, video: Sequence[_Track], audio: Sequence[_Track], li
     if any(track.stream.codec == "none" for track in video):
         raise MediaRefused(RefusalCode.UNSUPPORTED_CONTAINER, "the pictures are coded in an unknown way")
     if max(track.end for track in [*video, *audio]) > limits.duration:
-        raise MediaRefused(RefusalCode.TOO_LONG, "the file is longer than what is taken")
+        raise MediaRefused(RefusalCode.TOO_LONG, _WHY[RefusalCode.TOO_LONG])
 
 
 def _decode_some(
@@ -323,7 +365,7 @@ def _segments(
     key_frames_only: bool,
 ) -> Iterator[SegmentSpan]:
     seekable = bool(_names(header) & _SEEKABLE)
-    target = min(max(duration / _SEGMENTS, SHORTEST), LONGEST)
+    target = min(max(duration / _SEGMENTS, _SHORTEST_BY_KEYS if key_frames_only else SHORTEST), LONGEST)
     cuts = [0.0, duration]
     if video and seekable:
         main = max(video, key=lambda track: track.end - track.start)
@@ -377,7 +419,17 @@ def _span(track: _Track, start: float, until: float, interval: float, key_frames
     samples = list(_sample(inside, interval))
     if last == len(frames) and samples[-1] != inside[-1]:
         samples.append(inside[-1])
-    return TrackSpan(track=track.stream.index, expected=len(inside), samples=tuple(round(time, 6) for time in samples))
+    return TrackSpan(
+        track=track.stream.index,
+        expected=len(inside),
+        samples=tuple(round(time, 6) for time in samples),
+        key_distance=round(_key_distance(track.keys, inside[0], inside[-1]), 6),
+    )
+
+
+def _key_distance(keys: Sequence[float], start: float, end: float) -> float:
+    begun = keys[max(bisect_right(keys, start) - 1, 0) : bisect_right(keys, end)]
+    return max(after - before for before, after in pairwise([min([start, *begun[:1]]), *begun, end]))
 
 
 def _sample(frames: Sequence[float], interval: float) -> Iterator[float]:

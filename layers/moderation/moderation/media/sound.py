@@ -7,7 +7,7 @@ from moderation.models.plan import AudioTrack, SegmentSpan
 
 RATE = 16_000
 _SAMPLE_BYTES = 2
-_HEADER_BYTES = 4096
+_SLACK_SECONDS = 2
 
 
 @dataclass(frozen=True)
@@ -22,20 +22,20 @@ class Sound:
     start: float
 
 
-def sound_chain(track: AudioTrack, span: SegmentSpan, until: float | None, label: str) -> str:
-    """The filter chain of one track, cut to the segment on ffmpeg's clock. `until` None reads to the end."""
+def sound_chain(track: AudioTrack, span: SegmentSpan, until: float | None) -> str:
+    """The filter chain of one track, cut to the segment; its result is named s and the index of the stream.
+
+    `until` is where the segment ends, None to read to the end of the file.
+    """
     start = span.start + track.origin
     end = "" if until is None else f":end={until + track.origin:.6f}"
     return (
         f"[0:{track.index}]atrim=start={start:.6f}{end},asetpts=PTS-({start:.6f})/TB,"
-        f"aresample={RATE}:async=1:first_pts=0,"
-        f"aformat=sample_fmts=s16:channel_layouts=mono[{label}]"
+        f"aresample={RATE}:async=1:first_pts=0,aformat=sample_fmts=s16:channel_layouts=mono[s{track.index}]"
     )
 
 
-def sound_output(track: AudioTrack, span: SegmentSpan, label: str, folder: Path) -> tuple[list[str], Sound]:
-    """The output arguments of one track, bounded by what the segment can hold, and where the sound will be."""
-    path = folder / f"sound-{track.index}.wav"
-    most = int((span.end - span.start + 2) * RATE) * _SAMPLE_BYTES + _HEADER_BYTES
-    arguments = ["-map", f"[{label}]", "-c:a", "pcm_s16le", "-fs", str(most), "-f", "wav", f"file:{path}"]
-    return arguments, Sound(track.index, path, span.start)
+def sound_output(sound: Sound, span: SegmentSpan) -> list[str]:
+    """The output arguments of one track, bounded by what the segment can hold."""
+    most = int((span.end - span.start + _SLACK_SECONDS) * RATE) * _SAMPLE_BYTES
+    return ["-map", f"[s{sound.track}]", "-c:a", "pcm_s16le", "-fs", str(most), "-f", "wav", f"file:{sound.path}"]

@@ -81,6 +81,7 @@ class TrackSpan(Model):
     track: int = Field(description="stream index in the container")
     expected: int
     samples: tuple[float, ...]
+    key_distance: float = Field(description="longest stretch in seconds that is decoded from one key frame")
 
 
 class SegmentSpan(Model):

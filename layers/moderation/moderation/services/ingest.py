@@ -5,6 +5,7 @@ first version under the signed key, whatever the events say.
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,7 +15,8 @@ from moderation.models.job import UPLOAD_TRIGGER, Job, JobState, job_id_for
 from moderation.models.media import Media, MediaStatus, ObjectIdentity, cover_key
 from moderation.models.notification import ArrivedObject
 from moderation.models.template import Template
-from moderation.ports import Clock, MediaStore, NotFound, Templates, Uploads, Workflow
+from moderation.ports import Clock, Conflict, MediaStore, NotFound, Templates, Uploads, Workflow
+from moderation.services.settle import ATTEMPTS
 
 _KEY = re.compile(r"media/(?P<media_id>[0-9a-f]{32})/(?:source|cover-(?P<cover>\d))")
 
@@ -57,6 +59,12 @@ class Ingest:
 
     def arrived(self, item: ArrivedObject) -> Arrival:
         """Take note of one object version. Idempotent; raises Conflict or Transient to be called again."""
+        for _ in range(ATTEMPTS - 1):
+            with suppress(Conflict):  # the call that completes an upload writes to the media, too, and so do covers
+                return self._take(item)
+        return self._take(item)
+
+    def _take(self, item: ArrivedObject) -> Arrival:
         match = _KEY.fullmatch(item.key)
         if match is None:
             return Arrival.FOREIGN_KEY

@@ -1,0 +1,222 @@
+"""Small clips and hostile files, made with the bundled ffmpeg once per session."""
+
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from moderation.media.ffmpeg import executable
+
+_FOLDER = tempfile.TemporaryDirectory(prefix="greenlight-samples-")
+_H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
+_X264 = ("-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p")
+"""With B-frames, unlike the fastest preset."""
+
+
+def path(name: str) -> Path:
+    """Where a sample of this name is, or would be."""
+    return Path(_FOLDER.name) / name
+
+
+def make(name: str, *arguments: str | Path) -> Path:
+    """Run ffmpeg into a file of the session's folder."""
+    target = path(name)
+    command = [executable(), "-nostdin", "-v", "error", "-y", *map(str, arguments), f"file:{target}"]
+    subprocess.run(command, check=True)
+    return target
+
+
+def changed(name: str, original: Path, *changes: tuple[int, bytes]) -> Path:
+    """A copy of a file with some bytes replaced."""
+    data = bytearray(original.read_bytes())
+    for at, replacement in changes:
+        data[at : at + len(replacement)] = replacement
+    path(name).write_bytes(data)
+    return path(name)
+
+
+def _color(value: str, fps: int, seconds: float, size: str = "160x90") -> tuple[str, ...]:
+    return ("-f", "lavfi", "-i", f"color={value}:size={size}:rate={fps}:duration={seconds}")
+
+
+def _moving(fps: int, seconds: float, size: str = "160x90") -> tuple[str, ...]:
+    return ("-f", "lavfi", "-i", f"testsrc2=size={size}:rate={fps}:duration={seconds}")
+
+
+def _tone(seconds: float, hertz: int = 440) -> tuple[str, ...]:
+    return ("-f", "lavfi", "-i", f"sine=frequency={hertz}:sample_rate=44100:duration={seconds}")
+
+
+@cache
+def clip(fps: int = 25, seconds: float = 4, gop: int = 25, suffix: str = "mp4") -> Path:
+    """Moving pictures with B-frames and sound."""
+    encode = [*_X264, "-g", str(gop), "-bf", "3"]
+    name = f"clip-{fps}-{seconds}-{gop}.{suffix}"
+    return make(name, *_moving(fps, seconds), *_tone(seconds), *encode, "-c:a", "aac", "-shortest")
+
+
+@cache
+def open_gop(seconds: float = 6, suffix: str = "mkv") -> Path:
+    """Groups of pictures whose first frames lean on the group before."""
+    encode = [*_X264, "-g", "25", "-bf", "3", "-x264-params", "open-gop=1:scenecut=0"]
+    return make(f"open.{suffix}", *_moving(25, seconds), *encode)
+
+
+@cache
+def two_tracks() -> Path:
+    """A second video track that is larger than the first."""
+    maps = ["-map", "0:v", "-map", "1:v", "-map", "2:a", "-map", "3:a"]
+    sources = [*_moving(25, 3), *_color("red", 25, 3, "320x180"), *_tone(3), *_tone(3, 880)]
+    return make("two.mp4", *sources, *maps, *_H264, "-c:a", "aac")
+
+
+@cache
+def still_with(name: str, *, frames: str, seconds: float = 10, fill: str = "white", share: str = "iw:ih") -> Path:
+    """A still picture of which the frames that the expression over n names are covered by a filled box."""
+    width, height = share.split(":")
+    box = f"drawbox=x=0:y=0:w={width}:h={height}:color={fill}:t=fill:enable='{frames}'"
+    still = f"smptebars=size=160x90:rate=25:duration={seconds}"
+    return make(f"{name}.mp4", "-f", "lavfi", "-i", still, "-vf", box, *_X264, "-g", "250")
+
+
+@cache
+def foreign_frame(at: int = 125, flash: int | None = None) -> Path:
+    """One frame of other content among 250 moving ones, after a white one if `flash` says where."""
+    other = "mandelbrot=size=160x90:rate=25"
+    white = "" if flash is None else f",drawbox=w=iw:h=ih:color=white:t=fill:enable='eq(n,{flash})'"
+    graph = f"[0:v][1:v]overlay=enable='eq(n,{at})':shortest=1{white}"
+    name = f"foreign-{at}-{flash}.mp4"
+    return make(name, *_moving(25, 10), "-f", "lavfi", "-i", other, "-filter_complex", graph, *_X264, "-g", "250")
+
+
+@cache
+def strobe(seconds: int = 16) -> Path:
+    """Black and white and two grays in turn, on every frame."""
+    lut = "geq=lum='if(mod(N,2),255*mod(floor(N/2),2),80+80*mod(floor(N/2),2))':cb=128:cr=128"
+    return make("strobe.mp4", *_color("gray", 25, seconds, "64x64"), "-vf", lut, *_H264)
+
+
+@cache
+def variable_rate() -> Path:
+    """Bursts of frames and pauses of up to two seconds."""
+    pick = "select='lt(mod(n,75),12)+eq(n,40)+eq(n,63)'"
+    return make("variable.mp4", *_moving(25, 9), "-vf", pick, "-fps_mode", "vfr", *_X264)
+
+
+@cache
+def gif(fps: int = 10, seconds: float = 3) -> Path:
+    return make(f"moving-{fps}-{seconds}.gif", *_moving(fps, seconds))
+
+
+@cache
+def rotated(degrees: int) -> Path:
+    """Stored 160×90 with a red left half; shown turned by so many degrees clockwise."""
+    box = "drawbox=w=iw/2:h=ih:color=red:t=fill"
+    flat = make("flat.mp4", *_color("blue", 25, 1), "-vf", box, *_H264)
+    return make(f"rotated-{degrees}.mp4", "-display_rotation", str(-degrees), "-i", flat, "-c", "copy")
+
+
+@cache
+def squeezed() -> Path:
+    """Stored 160×90 with pixels half as wide as high."""
+    return make("squeezed.mp4", *_moving(25, 1), "-vf", "setsar=1/2", *_H264)
+
+
+@cache
+def hidden_half() -> Path:
+    """Ten seconds, the second five of them red, of which the edit list shows the first five."""
+    sources = [*_color("blue", 25, 10), "-vf", "drawbox=w=iw:h=ih:color=red:t=fill:enable='gte(t,5)'"]
+    whole = make("whole.mp4", *sources, *_X264)
+    at = whole.read_bytes().index(b"elst") + 12
+    return changed("hidden.mp4", whole, (at, (5000).to_bytes(4, "big")))
+
+
+@cache
+def hidden_start() -> Path:
+    """Four seconds of one group of pictures, of which the edit list hides the first two."""
+    return make("late.mp4", "-ss", "2", "-i", clip(gop=250), "-c", "copy")
+
+
+@cache
+def false_duration() -> Path:
+    """Ten seconds that the header calls one millisecond."""
+    honest = make("honest.mp4", *_moving(25, 10), *_X264, "-use_editlist", "0")
+    data = honest.read_bytes()
+    one = (1).to_bytes(4, "big")
+    return changed(
+        "brief.mp4",
+        honest,
+        (data.index(b"mvhd") + 4 + 16, one),
+        (data.index(b"tkhd") + 4 + 20, one),
+        (data.index(b"mdhd") + 4 + 16, one),
+    )
+
+
+@cache
+def day_long() -> Path:
+    """A few kilobytes whose second frame is shown a day after the first."""
+    spread = "setpts=N*86400/TB"
+    return make("day.mp4", *_color("blue", 1, 2), "-vf", spread, "-fps_mode", "passthrough", *_H264)
+
+
+@cache
+def many_sounds(tracks: int = 400) -> Path:
+    maps = [part for _ in range(tracks) for part in ("-map", "0:a")]
+    return make("sounds.mp4", *_tone(0.1), *maps, "-c:a", "pcm_s16le", "-f", "mov")
+
+
+@cache
+def huge_pixels() -> Path:
+    """A tiny JPEG track that announces 16000×16000 pixels, in the container and in the pictures."""
+    small = make("jpegs.mov", *_color("blue", 5, 1, "64x64"), "-c:v", "mjpeg")
+    data = small.read_bytes()
+    side = (16000).to_bytes(2, "big")
+    changes = [(data.index(b"stsd") + 44, side * 2)]
+    at = data.find(b"\xff\xc0")
+    while at >= 0:
+        changes.append((at + 5, side * 2))
+        at = data.find(b"\xff\xc0", at + 2)
+    return changed("huge.mov", small, *changes)
+
+
+@cache
+def encrypted() -> Path:
+    key = "76a6c65c5ea762046bd749a2e632ccbb"
+    scheme = ["-encryption_scheme", "cenc-aes-ctr", "-encryption_key", key, "-encryption_kid", key[::-1]]
+    return make("encrypted.mp4", *_moving(25, 1), *_H264, *scheme)
+
+
+@cache
+def sound_only() -> Path:
+    return make("sound.m4a", *_tone(4), "-c:a", "aac")
+
+
+@cache
+def sound_with_cover() -> Path:
+    """Music with a cover picture, which is no video."""
+    cover = make("cover.png", *_moving(1, 1), "-frames:v", "1")
+    maps = ["-map", "0:a", "-map", "1:v", "-c:v", "copy", "-c:a", "libmp3lame", "-disposition:v", "attached_pic"]
+    return make("music.mp3", *_tone(2), "-i", cover, *maps)
+
+
+@cache
+def damaged() -> Path:
+    """A clip of which a tenth in the middle is noise."""
+    whole = clip(seconds=6, gop=250, suffix="mkv")
+    size = whole.stat().st_size
+    noise = bytes((i * 73 + i // 7) % 256 for i in range(size // 10))
+    return changed("damaged.mkv", whole, (size // 2, noise))
+
+
+@cache
+def truncated() -> Path:
+    """The first half of a clip whose index comes first."""
+    whole = make("faststart.mp4", "-i", clip(seconds=6), "-c", "copy", "-movflags", "+faststart")
+    path("truncated.mp4").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    return path("truncated.mp4")
+
+
+def written(name: str, content: bytes) -> Path:
+    """A file that ffmpeg had no part in."""
+    path(name).write_bytes(content)
+    return path(name)
