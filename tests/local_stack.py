@@ -5,7 +5,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -20,18 +19,15 @@ from greenlight.stack.stack import Stack
 from greenlight.stack.template import Function
 
 
-@cache
-def _stack() -> Stack:
-    return Stack.start(Path(mkdtemp(prefix="greenlight-stack-")), port=0, end_with_us=True).deploy()
-
-
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """The shipped template, deployed on a local AWS of its own. Shared: make media of your own in it."""
-    running = _stack()
-    yield running
-    running.stop()
-    shutil.rmtree(running.state_dir, ignore_errors=True)
+    running = Stack.start(Path(mkdtemp(prefix="greenlight-stack-")), port=0, end_with_us=True)
+    try:
+        yield running.deploy()
+    finally:
+        running.stop()
+        shutil.rmtree(running.state_dir, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -209,6 +209,17 @@ def damaged() -> Path:
 
 
 @cache
+def joined(suffix: str) -> Path:
+    """Two clips one after the other, the second of which starts its clock anew: four seconds of blue, then red."""
+    parts = [
+        make(f"{color}.{suffix}", *_color(color, 25, 4), *_X264, "-g", "25", "-bf", "3").read_bytes()
+        for color in ("blue", "red")
+    ]
+    header = parts[1].index(b"\x12\x00\x00") if suffix == "flv" else 0
+    return written(f"joined.{suffix}", parts[0] + parts[1][header:])
+
+
+@cache
 def truncated() -> Path:
     """The first half of a clip whose index comes first."""
     whole = make("faststart.mp4", "-i", clip(seconds=6), "-c", "copy", "-movflags", "+faststart")

@@ -23,6 +23,7 @@ FOLDERS = {
     "AggregateFunction": "aggregate",
     "FailJobFunction": "fail_job",
     "OutboxFunction": "outbox",
+    "SweepFunction": "sweep",
     "PublishFunction": "publish",
     "PlaybackFunction": "playback",
     "MediaFunction": "media",
@@ -182,7 +183,8 @@ def test_a_message_stays_hidden_for_six_times_what_its_function_may_take(resourc
             assert queue["VisibilityTimeout"] >= 6 * functions[source["FunctionName"]["Ref"]]["Timeout"]
             checked += 1
         else:
-            assert attribute(source["DestinationConfig"]["OnFailure"]["Destination"]) == "OutboxDeadLetters"
+            dead_letters = source["FunctionName"]["Ref"].replace("Function", "DeadLetters")
+            assert attribute(source["DestinationConfig"]["OnFailure"]["Destination"]) == dead_letters
     assert checked == 2
 
 
@@ -192,6 +194,11 @@ def test_only_new_outbox_items_reach_the_outbox(resources: dict[str, Any]):
         "eventName": ["INSERT"],
         "dynamodb": {"Keys": {"sk": {"S": [{"prefix": "OUTBOX#"}]}}},
     }
+
+
+def test_only_media_that_the_table_forgets_are_swept(resources: dict[str, Any]):
+    (one,) = resources["SweepSource"]["Properties"]["FilterCriteria"]["Filters"]
+    assert json.loads(one["Pattern"]) == {"eventName": ["REMOVE"], "dynamodb": {"Keys": {"sk": {"S": ["META"]}}}}
 
 
 def test_runs_that_end_badly_close_their_job(functions: dict[str, Any]):

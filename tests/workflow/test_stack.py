@@ -1,4 +1,4 @@
-"""The local stack itself: where it listens, who may call, what survives a restart."""
+"""The local stack itself: where it listens, what it enforces, what survives a restart."""
 
 import json
 import socket
@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import boto3
-import httpx
 import psutil
 import pytest
 from botocore.exceptions import ClientError
@@ -27,27 +26,23 @@ def test_it_listens_on_loopback_only(stack: Stack) -> None:
     assert {address.ip for address in listening} == {"127.0.0.1"}
 
 
-def test_every_route_of_the_template_asks_for_a_token(stack: Stack) -> None:
-    apis = stack.client("apigatewayv2")
-    api_id = next(item["ApiId"] for item in apis.get_apis()["Items"] if item["ApiId"] in stack.api_url)
-    routes = apis.get_routes(ApiId=api_id)["Items"]
-    assert len(routes) == 12
+def test_a_range_of_a_version_is_that_range(stack: Stack) -> None:
+    # GIVEN two versions of an object
+    s3, place = stack.client("s3"), {"Bucket": stack.outputs["ResultsBucketName"], "Key": "work/ranges"}
+    first = s3.put_object(**place, Body=b"0123456789")["VersionId"]
+    s3.put_object(**place, Body=b"another")
 
-    for route in routes:
-        method, _, path = route["RouteKey"].partition(" ")
-        answers = [
-            httpx.request(method, stack.api_url + path.format(media_id="m", job_id="j"), headers=headers).status_code
-            for headers in ({}, {"Authorization": f"Bearer {stack.token()[:-5]}AAAAA"})
-        ]
-        assert answers == [401, 401], route["RouteKey"]
+    # WHEN ranges of the first one are asked for
+    whole = s3.get_object(**place, VersionId=first)
+    part = s3.get_object(**place, VersionId=first, Range="bytes=2-4")
+    rest = s3.get_object(**place, VersionId=first, Range="bytes=7-")
 
-
-def test_a_token_without_the_scope_is_refused_by_the_handler(stack: Stack) -> None:
-    bearer = {"Authorization": f"Bearer {stack.token(['read'])}"}
-
-    answer = httpx.post(f"{stack.api_url}/v1/uploads", json={}, headers=bearer)
-
-    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden_scope")
+    # THEN they come as S3 gives them
+    assert whole["Body"].read() == b"0123456789"
+    assert (part["Body"].read(), part["ContentRange"]) == (b"234", "bytes 2-4/10")
+    assert (rest["Body"].read(), rest["ResponseMetadata"]["HTTPStatusCode"]) == (b"789", 206)
+    with pytest.raises(ClientError, match="416"):
+        s3.get_object(**place, VersionId=first, Range="bytes=10-")
 
 
 def test_functions_have_the_rights_of_their_role_and_no_more(stack: Stack) -> None:

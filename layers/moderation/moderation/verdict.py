@@ -68,7 +68,7 @@ def coverage(evidence: Evidence, template: Template) -> Coverage:
         Gap.SEGMENT_FAILED: bool(missing) and asks_pictures,
         Gap.FRAMES_UNDECODED: any(_undecoded(scan) for scan in scans),
         Gap.FRAMES_NOT_LOOKED_AT: any(scan.planned > len(scan.looks) for scan in scans),
-        Gap.SCENE_CHANGES_CAPPED: any(scan.capped for scan in scans),
+        Gap.SCENE_CHANGES_CAPPED: any(scan.capped for scan in [*scans, *covers]),
         Gap.DETECTOR_FAILED: any(detector.state == "failed" for detector in detectors.values()),
         Gap.COVER_NOT_LOOKED_AT: template.asks_about(frozenset({Form.COVER}))
         and sum(bool(cover.looks) for cover in covers) < evidence.covers_planned,

@@ -61,7 +61,9 @@ def at(frames: SegmentFrames, time: float) -> FrameEntry:
 def size_of(picture: bytes) -> tuple[int, int]:
     """Width and height of a JPEG."""
     header = max(picture.find(b"\xff\xc0"), picture.find(b"\xff\xc1"))
-    return int.from_bytes(picture[header + 7 : header + 9], "big"), int.from_bytes(picture[header + 5 : header + 7], "big")
+    return int.from_bytes(picture[header + 7 : header + 9], "big"), int.from_bytes(
+        picture[header + 5 : header + 7], "big"
+    )
 
 
 def test_writes_one_archive_of_an_index_and_each_size(tmp_path: Path) -> None:
@@ -229,6 +231,18 @@ def test_what_an_edit_list_hides_is_looked_at(tmp_path: Path) -> None:
     assert at(frames, 5).reason in {FrameReason.SCENE, FrameReason.INTERVAL}
     assert at(frames, 9.96).reason is FrameReason.LAST
     assert at(frames, 5).duplicate_of is None
+
+
+@pytest.mark.parametrize("suffix", ["ts", "flv"])
+def test_what_comes_after_the_clock_starts_anew_is_looked_at(suffix: str, tmp_path: Path) -> None:
+    frames = looked_at(samples.joined(suffix), tmp_path)
+
+    assert (frames.expected, frames.decoded, frames.planned) == (200, 200, len(frames.frames))
+    assert at(frames, 0).duplicate_of is None
+    assert at(frames, 4).duplicate_of is None
+    assert at(frames, 7.96).reason is FrameReason.LAST
+    gaps = [after - before for before, after in pairwise(times(frames))]
+    assert max(gaps) <= 1 + 1e-5
 
 
 @pytest.mark.parametrize(("degrees", "red"), [(90, "top"), (180, "right"), (270, "bottom")])

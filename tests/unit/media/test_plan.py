@@ -127,7 +127,8 @@ def test_stops_at_the_deadline() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["-vf.mp4", "http:evil.mp4", "a%03d.mp4", "new\nline.mp4", "100% é.mp4", "concat:a|b.mp4", "x'y\"z;$(w).mp4"]
+    "name",
+    ["-vf.mp4", "http:evil.mp4", "a%03d.mp4", "new\nline.mp4", "100% é.mp4", "concat:a|b.mp4", "x'y\"z;$(w).mp4"],
 )
 def test_takes_any_name_for_a_name(name: str, tmp_path: Path) -> None:
     hostile = tmp_path / name
@@ -231,10 +232,11 @@ def test_frames_on_both_sides_of_a_pause_are_sampled() -> None:
     assert max(gaps) <= 1 + 1e-5
 
 
-def test_key_frames_only_samples_key_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_key_frames_only_samples_key_frames() -> None:
     (span,) = plan(samples.clip(), key_frames_only=True).segments
 
-    assert (span.packets, span.tracks[0].samples) == (4, pytest.approx((0, 1, 2, 3)))
+    assert span.packets == 4
+    assert span.tracks[0].samples == pytest.approx((0, 1, 2, 3))
 
 
 def test_segments_begin_at_key_frames_and_cover_everything(monkeypatch: pytest.MonkeyPatch) -> None:

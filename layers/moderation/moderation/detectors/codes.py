@@ -36,7 +36,7 @@ class Codes:
         found = zxingcpp.read_barcodes(picture, formats=_FORMATS, return_errors=True)
         codes = [code for code in found if code.valid][:_MOST_CODES]
         if not any(map(_is_qr, codes)):
-            broken = (code for code in found if _is_qr(code) and code.error.type == ErrorType.Checksum)
+            broken = (code for code in found if _is_qr(code) and code.error and code.error.type == ErrorType.Checksum)
             codes += sorted(broken, key=lambda code: _area(_box(code, *picture.size)))[-1:]
         return [self._observation(frame, code, _box(code, *picture.size)) for code in codes]
 

@@ -46,4 +46,5 @@ class Nsfwjs:
 def prepare(picture: Picture) -> Floats:
     """1 x 224 x 224 x 3, RGB 0..1."""
     square = picture.resize((_SIDE, _SIDE), Image.Resampling.BILINEAR)
-    return np.multiply(np.asarray(square), np.float32(1 / 255), dtype=np.float32)[np.newaxis]
+    unit: Floats = np.multiply(np.asarray(square), np.float32(1 / 255), dtype=np.float32)
+    return unit[np.newaxis]

@@ -37,4 +37,5 @@ def prepare(picture: Picture) -> Floats:
     left, top = picture.width * _MARGIN, picture.height * _MARGIN
     middle = (left, top, picture.width - left, picture.height - top)
     square = picture.resize((_SIDE, _SIDE), Image.Resampling.BILINEAR, box=middle)
-    return np.subtract(np.asarray(square)[:, :, ::-1], _MEAN_BGR, dtype=np.float32)[np.newaxis]
+    centred: Floats = np.subtract(np.asarray(square)[:, :, ::-1], _MEAN_BGR, dtype=np.float32)
+    return centred[np.newaxis]

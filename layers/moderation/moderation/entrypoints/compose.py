@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from moderation.services.review import Reviewing
     from moderation.services.scan import CoverScanning, Scanning
     from moderation.services.settle import Settlement
+    from moderation.services.sweep import Sweeping
     from moderation.services.upload import UploadSigning
 
 # Each use case is imported where it is built: a function loads only what it uses, and `scan` alone has numpy.
@@ -152,6 +153,13 @@ def publishing() -> "Publishing":
         distribution_id=distribution,
     )
     return Publishing(_store(), publisher, _uploads(), _objects())
+
+
+@cache
+def sweeping() -> "Sweeping":
+    from moderation.services.sweep import Sweeping
+
+    return Sweeping(_uploads())
 
 
 @cache

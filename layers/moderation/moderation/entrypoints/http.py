@@ -61,6 +61,9 @@ def api() -> APIGatewayHttpResolver:
         problems = [f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()]
         return _error(app, ErrorCode.INVALID_REQUEST, "; ".join(problems))
 
+    def nested(error: RecursionError) -> Response[str]:
+        return _error(app, ErrorCode.INVALID_REQUEST, "body: nested too deeply")
+
     def busy(error: Exception) -> Response[str]:
         logger.warning("unavailable", reason=str(error))
         return _error(app, ErrorCode.UNAVAILABLE, "try again in a moment")
@@ -74,6 +77,7 @@ def api() -> APIGatewayHttpResolver:
 
     app.exception_handler(ModerationError)(refused)
     app.exception_handler(RequestValidationError)(invalid)
+    app.exception_handler(RecursionError)(nested)
     app.exception_handler([Transient, Conflict])(busy)
     app.exception_handler(Exception)(failed)
     app.not_found(unknown)

@@ -32,16 +32,18 @@ DEMUXERS = (
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 # Only what ffmpeg's network code and its opening of the input say: metadata of the media is in the log as well.
 _NETWORK = re.compile(
-    r"^(?:\[(?:https?|tls|tcp|in#0)\b[^\]]*\] |Error opening input).*"
-    r"(?:HTTP error|Server returned [45]|Connection (?:refused|reset|timed out|to .* failed)|Failed to resolve"
-    r"|unreachable|ends prematurely|Input/output error|ertificate verif|timed out|Error number -\d+ occurred"
-    r"|Immediate exit)"
+    r"^(?:\[(?:https?|tls|tcp)\b[^\]]*\] .*(?:HTTP error [45]|Connection |Failed to resolve|verification failed"
+    r"|unreachable|timed out)|(?:\[in#0\b[^\]]*\] )?Error (?:opening input|during demuxing).*(?:Server returned"
+    r"|Input/output error|Connection|timed out|unreachable|Error number -\d+|Immediate exit))"
 )
+_BROKEN = re.compile(r"^\[https?\b[^\]]*\] Stream ends prematurely")
+_MENDED = re.compile(r"^\[https?\b[^\]]*\] Will reconnect")
 _PIXELS = re.compile(r"exceeds specified max pixel count|Picture size \d+x\d+ is invalid")
 _STREAMS = re.compile(r"exceeds max_streams parameter")
 _MEMORY = re.compile(r"Cannot allocate memory")
 _PRIVATE = re.compile(r"(?:https?|file|fd):\S*|(?<![\w.])/[^\s'\"]+")
-_ALWAYS = re.compile("|".join(pattern.pattern for pattern in (_NETWORK, _PIXELS, _STREAMS, _MEMORY)))
+_ALWAYS = re.compile("|".join(pattern.pattern for pattern in (_NETWORK, _BROKEN, _MENDED, _PIXELS, _STREAMS, _MEMORY)))
+_RECONNECTS = 4
 _LINE_BYTES = 2048
 _LOG_LINES = 1000
 
@@ -144,9 +146,19 @@ def run(
             env={"LC_ALL": "C"},
         )
         ended = _follow(process, line, deadline, limits, keep)
-    if isinstance(source, str) and any(_NETWORK.search(entry) for entry in ended.log):
-        raise SourceUnavailable(next(entry for entry in reversed(ended.log) if _NETWORK.search(entry)))
+    if isinstance(source, str) and (trouble := _trouble(ended.log)) is not None:
+        raise SourceUnavailable(trouble)
     return ended
+
+
+def _trouble(log: Sequence[str]) -> str | None:
+    """What kept ffmpeg from reading the URL to its end, unless it mended that itself by connecting again."""
+    broken = [entry for entry in log if _BROKEN.search(entry)]
+    if len(broken) > sum(bool(_MENDED.search(entry)) for entry in log):
+        return broken[-1]
+    mended = any(_MENDED.search(entry) for entry in log)
+    said = (entry for entry in reversed(log) if _NETWORK.search(entry))
+    return next((entry for entry in said if not mended or not entry.startswith(("[http", "[tls", "[tcp"))), None)
 
 
 def _follow(
@@ -245,7 +257,7 @@ def _address(url: str) -> list[str]:
     if parts.scheme != "https" and not plain:
         raise ValueError("a source is a local file or an https address")
     retry = ["-reconnect", "1", "-reconnect_on_network_error", "1", "-reconnect_on_http_error", "5xx"]
-    retry += ["-reconnect_delay_max", "4", "-reconnect_max_retries", "4", "-rw_timeout", "30000000"]
+    retry += ["-reconnect_delay_max", "4", "-reconnect_max_retries", str(_RECONNECTS), "-rw_timeout", "30000000"]
     if plain:
         return ["-protocol_whitelist", "http,tcp", *retry]
     bundle = _certificates()

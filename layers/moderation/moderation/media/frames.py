@@ -11,6 +11,7 @@ import zipfile
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from operator import sub
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def extract_segment(
         if parts or heard:
             graph = work / "graph"
             chains = [_picture_chain(part, sizes) for part in parts]
-            chains += [sound_chain(track, span, _until(plan, span)) for track in heard]
+            chains += [sound_chain(track, span, _until(plan, span), counted=plan.counted_times) for track in heard]
             graph.write_text(";".join(chains))
             outputs = [argument for part in parts for argument in _picture_outputs(part, sizes, work)]
             outputs += [argument for sound in sounds for argument in sound_output(sound, span)]
@@ -125,7 +126,8 @@ def extract_segment(
             start=span.start,
             end=span.end,
             planned=sum(len(part.span.samples) for part in parts)
-            + sum(frame.reason is FrameReason.SCENE for frame in shown),
+            + sum(frame.reason is FrameReason.SCENE for frame in shown)
+            + sum(_backwards(clocks) for clocks in decoded),
             expected=span.packets if sizes else 0,
             decoded=sum(len(clocks) for clocks in decoded),
             errors=errors,
@@ -186,10 +188,11 @@ def _picture_chain(part: _Part, sizes: Sequence[FrameSize]) -> str:
     smaller of a change and the change of that change, is the change itself. Two different flashes in a row are seen.
     """
     i = part.track.index
+    clock = "null" if part.track.step is None else f"setpts=N*{part.track.step}"
     trim = "null" if part.end is None else f"trim=end={part.end:.6f}"
     small = f"scale={4 * _GRID}:{4 * _GRID}:flags=fast_bilinear,scale={_GRID}:{_GRID}:flags=area,format=gray"
     chains = [
-        f"[0:{i}]{trim},split=3[a{i}][b{i}][c{i}]",
+        f"[0:{i}]{clock},{trim},split=3[a{i}][b{i}][c{i}]",
         f"[a{i}]select='gte(t,{part.start:.6f})',{small}[small{i}]",
         f"[b{i}][c{i}]interleave,select='{_picks(part)}'[{i}x0]",
     ]
@@ -295,6 +298,11 @@ def _read(part: _Part, clocks: Sequence[float], sizes: Sequence[FrameSize], work
 
 def _picture(work: Path, track: VideoTrack, size: str, number: int) -> Path:
     return work / f"{track.index}-{size}-{number:06d}.jpg"
+
+
+def _backwards(clocks: Sequence[float]) -> int:
+    """How often time ran backwards: samples of such a stretch may have been taken for samples of another."""
+    return sum(after < before for before, after in pairwise(clocks))
 
 
 def _capped(picked: Sequence[_Picked]) -> bool:

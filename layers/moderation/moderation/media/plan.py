@@ -29,6 +29,7 @@ _NO_TIME = -(2**63)
 _EDIT_SLACK = 0.002
 _PRIMING = 0.25
 _LARGEST_ASPECT = 8.0
+_USUAL_STEP = 0.04
 _FIELDS = re.compile(rb"(\d+), *(-?\d+), *(-?\d+), *(\d+), *(\d+), 0x\w+(?:, F=0x(\w+))?")
 _TIME_BASE = re.compile(rb"#tb (\d+): (\d+)/(\d+)")
 _DECODED = re.compile(r"Input stream #0:(\d+) \((?:video|audio)\): .*?(\d+) frames decoded")
@@ -50,6 +51,9 @@ class _Packets:
     end: int = 0
     size: int = 0
     guessed: int = 0
+    step: int = 0
+    latest: int = _NO_TIME
+    stuck: int = 0
 
     def delay(self, ticks: int) -> None:
         """Move all times: the container had told when packets are decoded, not when they are shown."""
@@ -70,6 +74,7 @@ class _Track:
     origin: float
     tick: float
     hidden: bool
+    step: int | None = None
 
 
 def make_plan(
@@ -95,7 +100,9 @@ def make_plan(
     # What edit lists hide can be shown by other players: they are read past, and then only shift the clock.
     edited = any(stream.edits for stream in streams)
     packets = _read_packets(source, streams, edited, deadline, limits)
-    tracks = _timeline(streams, packets)
+    counted = _runs_backwards(streams, packets)
+    tracks = _counted(streams, packets) if counted else _timeline(streams, packets)
+    key_frames_only &= not counted
     video = [track for track in tracks if track.stream.kind == "Video"]
     audio = [track for track in tracks if track.stream.kind == "Audio"]
     _refuse(header, video, audio, limits)
@@ -103,6 +110,7 @@ def make_plan(
     if any(not decoded.get(track.stream.index) for track in video) or not any(decoded.values()):
         raise MediaRefused(RefusalCode.NO_FRAMES, "nothing in the file can be decoded")
     duration = max(track.end for track in tracks)
+    seekable = bool(_names(header) & _SEEKABLE)
     heard = [track for track in audio if decoded.get(track.stream.index)]
     return Plan(
         kind="video" if video else "audio",
@@ -113,9 +121,10 @@ def make_plan(
         interval=interval,
         key_frames_only=key_frames_only,
         ignore_edit_lists=edited,
+        counted_times=counted,
         video=tuple(_video_track(track) for track in video),
         audio=tuple(_audio_track(track, track in heard) for track in audio),
-        segments=tuple(_segments(header, video, heard, duration, interval, key_frames_only)),
+        segments=tuple(_segments(seekable and not counted, video, heard, duration, interval, key_frames_only)),
         evasions=tuple(_evasions(header, video, audio, duration)),
     )
 
@@ -143,6 +152,10 @@ def _read_packets(
         into = packets[number]
         into.times.append(time)
         into.guessed += pts == _NO_TIME
+        # ffmpeg holds back a time that would run backwards, so that it shows as standing still.
+        into.stuck += dts <= into.latest
+        into.latest = dts
+        into.step = into.step or length
         if flags is None:
             into.keys.append(time)
         into.end = max(into.end, time + length) if len(into.times) > 1 else time + length
@@ -196,6 +209,29 @@ def _first_shown(source: Path | str, stream: Stream, edited: bool, deadline: flo
         line=line,
     )
     return told[0] if told else None
+
+
+def _runs_backwards(streams: Sequence[Stream], packets: Sequence[_Packets]) -> bool:
+    """Whether times start anew within the file, as in two files one after the other, of which players show both.
+
+    Sound is often a little untidy; among pictures a single one could be meant to be missed.
+    """
+    return any(
+        read.stuck > (0 if stream.kind == "Video" else max(5, len(read.times) // 100))
+        for stream, read in zip(streams, packets, strict=True)
+    )
+
+
+def _counted(streams: Sequence[Stream], packets: Sequence[_Packets]) -> list[_Track]:
+    """Streams on a clock that counts their packets."""
+    tracks = []
+    for stream, read in zip(streams, packets, strict=True):
+        if read.times:
+            step = read.step or max(1, round(_USUAL_STEP / read.tick))
+            times = [number * step * read.tick for number in range(len(read.times))]
+            end = times[-1] + step * read.tick
+            tracks.append(_Track(stream, times, times[:1], 0.0, end, 0.0, read.tick, False, step))
+    return tracks
 
 
 def _timeline(streams: Sequence[Stream], packets: Sequence[_Packets]) -> list[_Track]:
@@ -332,6 +368,7 @@ def _video_track(track: _Track) -> VideoTrack:
         end=round(track.end, 6),
         origin=track.origin,
         tick=track.tick,
+        step=track.step,
         hidden_by_edit_list=track.hidden,
     )
 
@@ -357,14 +394,13 @@ def _audio_track(track: _Track, decodable: bool) -> AudioTrack:
 
 
 def _segments(
-    header: Header,
+    seekable: bool,
     video: Sequence[_Track],
     audio: Sequence[_Track],
     duration: float,
     interval: float,
     key_frames_only: bool,
 ) -> Iterator[SegmentSpan]:
-    seekable = bool(_names(header) & _SEEKABLE)
     target = min(max(duration / _SEGMENTS, _SHORTEST_BY_KEYS if key_frames_only else SHORTEST), LONGEST)
     cuts = [0.0, duration]
     if video and seekable:
@@ -379,7 +415,7 @@ def _segments(
             index=index,
             start=round(start, 6),
             end=round(end, 6),
-            seek=_seek(header, video, start) if index and seekable else None,
+            seek=_seek(video, start) if index and seekable else None,
             tracks=tuple(
                 span for track in video if (span := _span(track, start, until, interval, key_frames_only)) is not None
             ),
@@ -400,7 +436,7 @@ def _cuts(keys: Sequence[float], duration: float, target: float) -> list[float]:
     return [*cuts, duration]
 
 
-def _seek(header: Header, video: Sequence[_Track], start: float) -> float:
+def _seek(video: Sequence[_Track], start: float) -> float:
     """ffmpeg's clock where all tracks have a key frame to begin with, so that none lacks its first frames."""
     clocks = [start]
     for track in video:
@@ -455,6 +491,8 @@ def _evasions(header: Header, video: Sequence[_Track], audio: Sequence[_Track], 
         yield Evasion.SECOND_VIDEO_TRACK
     if len(audio) > 1:
         yield Evasion.SECOND_AUDIO_TRACK
+    if any(track.step is not None for track in video):
+        yield Evasion.FALSE_TIMES
     if any(track.hidden for track in [*video, *audio]):
         yield Evasion.HIDDEN_BY_EDIT_LIST
     if header.duration is not None and abs(header.duration - duration) > max(1.0, 0.1 * duration):

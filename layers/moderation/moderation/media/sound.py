@@ -22,15 +22,16 @@ class Sound:
     start: float
 
 
-def sound_chain(track: AudioTrack, span: SegmentSpan, until: float | None) -> str:
+def sound_chain(track: AudioTrack, span: SegmentSpan, until: float | None, *, counted: bool) -> str:
     """The filter chain of one track, cut to the segment; its result is named s and the index of the stream.
 
-    `until` is where the segment ends, None to read to the end of the file.
+    `until` is where the segment ends, None to read to the end of the file. With `counted` time runs by samples.
     """
     start = span.start + track.origin
     end = "" if until is None else f":end={until + track.origin:.6f}"
+    clock = "asetpts=N/SR/TB," if counted else ""
     return (
-        f"[0:{track.index}]atrim=start={start:.6f}{end},asetpts=PTS-({start:.6f})/TB,"
+        f"[0:{track.index}]{clock}atrim=start={start:.6f}{end},asetpts=PTS-({start:.6f})/TB,"
         f"aresample={RATE}:async=1:first_pts=0,aformat=sample_fmts=s16:channel_layouts=mono[s{track.index}]"
     )
 

@@ -34,6 +34,7 @@ class Evasion(StrEnum):
     SECOND_AUDIO_TRACK = "second_audio_track"
     HIDDEN_BY_EDIT_LIST = "hidden_by_edit_list"
     FALSE_DURATION = "false_duration"
+    FALSE_TIMES = "false_times"
 
 
 class FrameSize(Model):
@@ -60,6 +61,7 @@ class VideoTrack(Model):
     end: float = Field(description="when the last frame stops being shown")
     origin: float
     tick: float = Field(description="unit of the track's clock in seconds")
+    step: int | None = Field(default=None, description="ticks from frame to frame where the file's own times are false")
     hidden_by_edit_list: bool = False
 
 
@@ -114,6 +116,9 @@ class Plan(Model):
     interval: float = Field(description="largest gap between looked-at frames in seconds")
     key_frames_only: bool
     ignore_edit_lists: bool = Field(description="decode what edit lists hide as well")
+    counted_times: bool = Field(
+        default=False, description="time runs by counting frames, since the file's own times run backwards"
+    )
     video: tuple[VideoTrack, ...]
     audio: tuple[AudioTrack, ...]
     segments: tuple[SegmentSpan, ...]

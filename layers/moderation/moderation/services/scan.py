@@ -88,14 +88,15 @@ class CoverScanning:
         work = Work(job.media_id, job.job_id)
         specs = needed(job.template)
         try:
-            pictures = open_cover(self.uploads.get(job.covers[index]))
+            cover = open_cover(self.uploads.get(job.covers[index]))
         except CoverRefused as refusal:
             raise Permanent(refusal.code, refusal.message) from refusal
         scanner = Scanner(specs, self.weights)
         looks = []
-        for ordinal, picture in enumerate(pictures):
-            result = scanner.look(picture, form=Form.COVER)
-            looks.append(FrameLook(ordinal=ordinal, time=0.0, observations=result.observations, failed=result.failed))
+        for ordinal, picture in enumerate(cover.pictures):
+            result = scanner.look(picture.files, form=Form.COVER)
+            observations = tuple(map(picture.placed, result.observations))
+            looks.append(FrameLook(ordinal=ordinal, time=0.0, observations=observations, failed=result.failed))
         scan = Scan(
             index=index,
             looks=tuple(looks),
@@ -103,8 +104,9 @@ class CoverScanning:
             planned=len(looks),
             decoded=len(looks),
             expected=len(looks),
+            capped=not cover.complete,
         )
-        self.objects.put(work.cover_picture(index), pictures[0][EVIDENCE_SIZE], "image/jpeg")
+        self.objects.put(work.cover_picture(index), cover.pictures[0].files[EVIDENCE_SIZE], "image/jpeg")
         self.objects.put(work.cover(index), scan.model_dump_json().encode(), "application/json")
         return scan
 
