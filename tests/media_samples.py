@@ -209,6 +209,14 @@ def damaged() -> Path:
 
 
 @cache
+def scratched() -> Path:
+    """A clip with some bytes here and there gone wrong: a decoder patches the pictures up."""
+    whole = clip(seconds=6, gop=250)
+    size = whole.stat().st_size
+    return changed("scratched.mp4", whole, *((size // 5 + i * size // 60, b"\x5a") for i in range(30)))
+
+
+@cache
 def joined(suffix: str) -> Path:
     """Two clips one after the other, the second of which starts its clock anew: four seconds of blue, then red."""
     parts = [

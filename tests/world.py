@@ -36,7 +36,7 @@ PLAYBACK_TTL = timedelta(minutes=10)
 
 
 class ShelfTemplates:
-    """The port `Templates`: any name, one rule each, that looks at frames, covers and codes."""
+    """The port `Templates`: any name, with one rule for frames and covers alike."""
 
     def __init__(self, *, auto_block: bool) -> None:
         self._auto_block = auto_block

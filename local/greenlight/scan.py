@@ -48,7 +48,6 @@ def scan(
     weights: Path,
     progress: Progress = lambda what, done, total: None,
     pictures: Path | None = None,
-    workers: int | None = None,
 ) -> Scanned:
     """Moderate `path`; segments run side by side. Evidence pictures are copied into `pictures` when given."""
     clock = SystemClock()
@@ -66,7 +65,9 @@ def scan(
             if planned.refused:
                 return Scanned(store.job(job.job_id), None)
             extraction = Extraction(store, uploads, objects)
-            scanning = Scanning(store, objects, weights, threads=1)
+            cores = os.cpu_count() or 1
+            # Each segment may use every core, or the last one would leave all but one idle.
+            scanning = Scanning(store, objects, weights, threads=cores)
 
             def one(index: int) -> None:
                 try:
@@ -75,7 +76,7 @@ def scan(
                 except (Permanent, Transient):
                     return  # as in the state machine: the verdict sees that the segment is missing
 
-            with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+            with ThreadPoolExecutor(cores) as pool:
                 running = [pool.submit(one, index) for index in planned.segments]
                 for done, future in enumerate(as_completed(running), start=1):
                     future.result()

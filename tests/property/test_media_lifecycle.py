@@ -292,8 +292,10 @@ class MediaLifecycle(RuleBasedStateMachine):
             self._decide(media_id, decision)
 
     def _decide(self, media_id: str, decision: str) -> None:
+        media = self.world.media(media_id)
         undecidable = {MediaStatus.UPLOADING, MediaStatus.REFUSED, MediaStatus.DELETED}
-        if self.world.media(media_id).status in undecidable:
+        unprobed = media.status is MediaStatus.CHECKING and media.playback_content_type is None
+        if media.status in undecidable or unprobed:
             with pytest.raises(ModerationError):
                 self.world.decide(media_id, decision)
         else:

@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw
 
 from moderation.detectors import covers
 from moderation.detectors.covers import CoverRefused, open_cover
+from moderation.models.media import MAX_COVER_SIZE
 from moderation.models.observation import Box, Observation
 from moderation.models.template import Form
 
@@ -52,7 +53,15 @@ def test_small_pictures_are_not_enlarged() -> None:
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16", "CMYK"])
 def test_every_mode_is_read(mode: str) -> None:
-    white = {"1": 1, "L": 255, "LA": (255, 255), "P": 0, "RGBA": (255,) * 4, "I;16": 65535, "CMYK": (0,) * 4}
+    white: dict[str, int | tuple[int, ...]] = {
+        "1": 1,
+        "L": 255,
+        "LA": (255, 255),
+        "P": 0,
+        "RGBA": (255,) * 4,
+        "I;16": 65535,
+        "CMYK": (0,) * 4,
+    }
     image = Image.new(mode, (40, 30), white.get(mode, (255, 255, 255)))
     if mode == "P":
         image.putpalette([255, 255, 255])
@@ -182,7 +191,7 @@ def test_an_animation_that_goes_on_too_long_is_incomplete_but_looked_at(monkeypa
         (encoded(Image.effect_noise((200, 200), 90), "JPEG")[:-3000], "malformed"),
         (encoded(Image.new("1", (30_001, 1)), "PNG"), "pixels"),
         (encoded(Image.new("1", (20_000, 15_000)), "PNG"), "pixels"),
-        (bytes(covers.MAX_COVER_SIZE + 1), "too_large"),
+        (bytes(MAX_COVER_SIZE + 1), "too_large"),
     ],
     ids=["empty", "text", "svg", "tiff", "bmp", "cut png", "cut jpeg", "side", "pixels", "size"],
 )

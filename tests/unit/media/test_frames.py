@@ -280,8 +280,14 @@ def test_key_frames_only_says_that_it_looked_at_less(tmp_path: Path) -> None:
 def test_frames_lost_to_damage_are_counted(tmp_path: Path) -> None:
     frames = looked_at(samples.damaged(), tmp_path)
 
-    assert frames.decoded < 150
-    assert frames.decoded < frames.expected or frames.errors > 0
+    assert frames.decoded < frames.expected < 150
+
+
+def test_patched_up_frames_are_counted(tmp_path: Path) -> None:
+    frames = looked_at(samples.scratched(), tmp_path)
+
+    assert frames.expected == 150
+    assert frames.errors > 0
 
 
 def test_decoding_stops_at_the_deadline(tmp_path: Path) -> None:

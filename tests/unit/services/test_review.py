@@ -112,3 +112,14 @@ def test_limits(field: str, most: str, too_much: str) -> None:
     Decide.model_validate(valid | {field: most})
     with pytest.raises(ValidationError):
         Decide.model_validate(valid | {field: too_much})
+
+
+def test_nobody_decides_on_a_file_before_it_is_known_to_be_a_video(world: World) -> None:
+    # GIVEN a media whose plan has neither accepted nor refused the file
+    job = world.checking()
+    # WHEN a person wants it to play
+    with pytest.raises(ModerationError) as error:
+        world.decide(job.media_id, "normal")
+    # THEN that has to wait, and nothing has changed
+    assert error.value.code is ErrorCode.CONFLICT
+    assert world.media(job.media_id).decided_by is None

@@ -1,27 +1,27 @@
 """Uploads that never became a media leave nothing behind."""
 
-from pathlib import Path
-
 import pytest
 
-from moderation.memory.uploads import LocalUploads
-from moderation.models.media import cover_key, source_key
+from moderation.models.media import MAX_COVERS, cover_key, source_key
 from moderation.ports import NotFound
 from moderation.services.sweep import Sweeping
+from tests.world import World
 
-FORGOTTEN, OTHER = "0" * 32, "1" * 32
 
-
-def test_every_version_of_every_file_of_a_forgotten_media_is_deleted(tmp_path: Path):
-    # GIVEN covers that came, twice, for a media whose video never did, and another media
-    uploads = LocalUploads(tmp_path)
-    for key in (cover_key(FORGOTTEN, 0), cover_key(FORGOTTEN, 0), cover_key(FORGOTTEN, 4), source_key(OTHER)):
-        uploads.receive(key, b"file")
-    # WHEN the table forgets the first, which may be told twice
-    Sweeping(uploads).forgotten(FORGOTTEN)
-    Sweeping(uploads).forgotten(FORGOTTEN)
-    # THEN nothing of it is left, and nothing else is gone
-    for index in (0, 4):
+def test_everything_that_was_uploaded_for_it_goes_and_nothing_else(world: World) -> None:
+    # GIVEN two uploads with every cover that there can be, and later versions
+    gone, stays = (world.sign(covers=MAX_COVERS) for _ in range(2))
+    keys = {
+        media_id: [source_key(media_id), *(cover_key(media_id, n) for n in range(MAX_COVERS))]
+        for media_id in (gone, stays)
+    }
+    for key in [*keys[gone], *keys[gone], *keys[stays]]:
+        world.bring(key)
+    # WHEN the table forgets one, twice
+    for _ in range(2):
+        Sweeping(world.uploads).forgotten(gone)
+    # THEN its objects are gone, all versions, and those of the other are there
+    for key in keys[gone]:
         with pytest.raises(NotFound):
-            uploads.first_version(cover_key(FORGOTTEN, index))
-    assert uploads.first_version(source_key(OTHER))
+            world.uploads.first_version(key)
+    assert all(world.uploads.first_version(key) for key in keys[stays])

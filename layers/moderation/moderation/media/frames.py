@@ -42,7 +42,7 @@ _REMEMBERED = 4
 _QUALITY = 3
 _PICTURE_BYTES = 4 * 2**20
 _NEAR_KEYS = 15.0
-_ERRORS = re.compile(r"Input stream #0:\d+ \(video\): .* (\d+) decode errors")
+_ERRORS = re.compile(r"Input stream #0:\d+ \(video\): .* (?P<lost>\d+) decode errors|^\[vist.* corrupt decoded frame")
 _TURN = {0: "", 90: ",transpose=clock", 180: ",hflip,vflip", 270: ",transpose=cclock"}
 
 
@@ -117,7 +117,7 @@ def extract_segment(
                 level="verbose",
                 keep=_ERRORS,
             )
-            errors = sum(int(found[1]) for entry in ended.log if (found := _ERRORS.search(entry)))
+            errors = sum(int(found["lost"] or 1) for entry in ended.log if (found := _ERRORS.search(entry)))
         decoded = [_clocks(work / f"small{part.track.index}.txt") for part in parts]
         picked = [_read(part, clocks, sizes, work) for part, clocks in zip(parts, decoded, strict=True)]
         shown = sorted((frame for track in picked for frame in track), key=lambda f: (f.time, f.track.index))

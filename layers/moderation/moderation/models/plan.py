@@ -154,7 +154,7 @@ class SegmentFrames(Model):
     planned: int
     expected: int = Field(description="frames that the container says there are")
     decoded: int = Field(description="frames that came out of the decoder")
-    errors: int = Field(description="errors that the decoder reported")
+    errors: int = Field(description="frames that the decoder lost or had to patch up")
     reduced: bool = Field(description="only key frames were decoded, on purpose")
     capped: bool = Field(description="scene changes came faster than they are looked at")
     frames: tuple[FrameEntry, ...]

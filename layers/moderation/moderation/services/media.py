@@ -45,6 +45,8 @@ class Library:
         """Raises ModerationError media_not_found."""
         media = self._media(media_id)
         job = self.job(media.latest_job) if media.latest_job and media.status is not MediaStatus.DELETED else None
+        if job is not None and job.finished_at is not None:
+            media = self._media(media_id)  # it may have ended since: both sides of its end are shown, or none
         return MediaView(media=media, playable=media.playable, job=job)
 
     def job(self, job_id: str) -> Job:

@@ -40,6 +40,9 @@ class Reviewing:
             raise ModerationError(
                 ErrorCode.CONFLICT, f"a media that is {media.status} cannot be decided on", status=media.status
             )
+        if media.status is MediaStatus.CHECKING and media.playback_content_type is None:
+            # Until the plan has accepted it, nobody knows that it is a video at all; a refused file must never play.
+            raise ModerationError(ErrorCode.CONFLICT, "the file has not been probed yet: decide in a moment")
         changed, events = with_status(media, MediaStatus(request.decision), self.clock, "person", media.latest_job)
         review = Review(
             review_id=self.ids.new(),
