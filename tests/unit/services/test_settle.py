@@ -127,6 +127,7 @@ def test_an_accepted_job_is_under_way_and_its_content_type_known(world: World) -
 def test_a_persons_decision_stands_over_a_later_end(tmp_path: Path, decision: str, mode: str, end: End) -> None:
     world = World(tmp_path, auto_block=True)
     job = world.checking(f"standard_{mode}")
+    accept(world, job)
     world.decide(job.media_id, decision)
     before = world.media(job.media_id)
     end(world, job)
