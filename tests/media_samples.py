@@ -209,6 +209,13 @@ def damaged() -> Path:
 
 
 @cache
+def another_color() -> Path:
+    """Red, then a green that is as light."""
+    green = "drawbox=w=iw:h=ih:color=0x008200:t=fill:enable='gte(n,50)'"
+    return make("colors.mp4", *_color("red", 25, 4), "-vf", green, *_H264)
+
+
+@cache
 def scratched() -> Path:
     """A clip with some bytes here and there gone wrong: a decoder patches the pictures up."""
     whole = clip(seconds=6, gop=250)
@@ -225,6 +232,15 @@ def joined(suffix: str) -> Path:
     ]
     header = parts[1].index(b"\x12\x00\x00") if suffix == "flv" else 0
     return written(f"joined.{suffix}", parts[0] + parts[1][header:])
+
+
+@cache
+def growing() -> Path:
+    """Four seconds of blue at 160×90, then four of white at 320×180, in one track."""
+    for color, size in (("blue", "160x90"), ("white", "320x180")):
+        make(f"{size}.ts", *_color(color, 25, 4, size), *_X264, "-g", "25", "-bf", "3")
+    both = written("both.txt", b"file 160x90.ts\nfile 320x180.ts\n")
+    return make("growing.ts", "-f", "concat", "-safe", "0", "-i", both, "-c", "copy")
 
 
 @cache

@@ -5,9 +5,11 @@ from datetime import timedelta
 from io import BytesIO
 from urllib.parse import parse_qs, urlsplit
 
+import boto3
 import httpx
 import pytest
 import zxingcpp
+from botocore.config import Config
 from PIL import Image
 
 from greenlight.api import Api
@@ -53,7 +55,16 @@ def test_evidence_is_shown_by_signed_urls_that_end(stack: Stack, verdict: Verdic
 
     # the same signer, asked for one second
     (key, *_) = object_keys(stack, "Results", f"evidence/{verdict.media_id}/")
-    short = S3Objects(stack.client("s3"), stack.outputs["ResultsBucketName"]).url(key, timedelta(seconds=1))
+    as_in_functions = Config(signature_version="s3v4", s3={"addressing_style": "path"})
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=stack.endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=as_in_functions,
+    )
+    short = S3Objects(s3, stack.outputs["ResultsBucketName"]).url(key, timedelta(seconds=1))
     assert httpx.get(short).status_code == 200
     time.sleep(2)
     assert httpx.get(short).status_code == 403

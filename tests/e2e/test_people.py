@@ -12,8 +12,8 @@ from moderation.models.media import MediaStatus
 from moderation.services.feedback import GiveFeedback
 from moderation.services.media import MediaView
 from tests import clips
-from tests.local_stack import Bus, held
-from tests.stored import execution, item_kinds, object_keys, wait_until_empty
+from tests.local_stack import Bus, faulty
+from tests.stored import execution, item_kinds, object_keys, wait_for_file, wait_until_empty
 
 
 def _moderated(api: Api, file: Path, procedure: str = "standard_pre") -> str:
@@ -184,29 +184,46 @@ def test_of_a_deleted_media_nothing_plays_and_nothing_is_kept(api: Api, stack: S
 
 
 def test_a_delete_while_it_is_moderated_leaves_nothing_behind(api: Api, stack: Stack, bus: Bus, tmp_path: Path) -> None:
-    # GIVEN a media whose moderation waits before it looks
-    with held(stack, "scan_frames", tmp_path) as go_on:
-        media_id = api.upload(clips.clean(), procedure="standard_pre")
-        view = api.wait(
-            media_id,
-            60,
-            lambda view: view.job is not None and any("frames.zip" in key for key in _work(stack, media_id)),
-        )
-        assert view.job is not None
+    # GIVEN a media whose frames have been looked at, in a moderation that waits before it writes down what it saw
+    go_on, wrote = tmp_path / "go-on", tmp_path / "wrote"
+    code = f"""
+import time
+from pathlib import Path
 
-        # WHEN it is deleted, and the moderation goes on
-        api.delete(media_id)
-        bus.wait_for(media_id, "Media Status Changed", status="deleted")
-        wait_until_empty(stack, "PublishQueue")
-        go_on()
-        execution(stack, view.job.job_id)
+import real
+from moderation.aws.objects import S3Objects
+
+put = S3Objects.put
+
+
+def late(self, key, body, content_type):
+    Path({str(wrote)!r}).touch()
+    while not Path({str(go_on)!r}).exists():
+        time.sleep(0.05)
+    put(self, key, body, content_type)
+
+
+S3Objects.put = late
+handler = real.handler
+"""
+    (tmp_path / "code").mkdir()
+    with faulty(stack, "scan_frames", code, tmp_path / "code"):
+        try:
+            media_id = api.upload(clips.clean(), procedure="standard_pre")
+            wait_for_file(wrote)
+            job = api.media(media_id).job
+            assert job is not None
+
+            # WHEN it is deleted, and the moderation goes on
+            api.delete(media_id)
+            bus.wait_for(media_id, "Media Status Changed", status="deleted")
+            wait_until_empty(stack, "PublishQueue")
+        finally:
+            go_on.touch()
+        execution(stack, job.job_id)
 
     # THEN it is as if there had been no media
     assert object_keys(stack, "Uploads", f"media/{media_id}/") == []
     assert [key for key in object_keys(stack, "Results", "") if media_id in key] == []
     assert set(item_kinds(stack, media_id)) == {"META", "OUTBOX"}
     assert api.media(media_id).media.status is MediaStatus.DELETED
-
-
-def _work(stack: Stack, media_id: str) -> list[str]:
-    return object_keys(stack, "Results", f"work/{media_id}/")

@@ -197,6 +197,13 @@ def test_a_small_new_object_is_no_duplicate(tmp_path: Path) -> None:
     assert at(frames, 8).duplicate_of == 0
 
 
+def test_another_color_of_the_same_light_is_no_duplicate(tmp_path: Path) -> None:
+    frames = looked_at(samples.another_color(), tmp_path)
+
+    assert at(frames, 1).duplicate_of == 0
+    assert at(frames, 2).duplicate_of is None
+
+
 def test_duplicates_have_no_pictures(tmp_path: Path) -> None:
     (found,) = extract(samples.still_with("still", frames="0"), tmp_path)
 
@@ -275,6 +282,14 @@ def test_key_frames_only_says_that_it_looked_at_less(tmp_path: Path) -> None:
     assert frames.reduced
     assert times(frames) == pytest.approx([0, 1, 2, 3])
     assert (frames.expected, frames.decoded) == (4, 4)
+
+
+def test_a_picture_size_that_changes_on_the_way_is_followed(tmp_path: Path) -> None:
+    frames = looked_at(samples.growing(), tmp_path)
+
+    assert (frames.expected, frames.decoded, frames.planned) == (200, 200, len(frames.frames))
+    assert at(frames, 4).duplicate_of is None
+    assert at(frames, 7.96).reason is FrameReason.LAST
 
 
 def test_frames_lost_to_damage_are_counted(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ _BLACK = 24
 _WHITE = 231
 _SAME = 8
 _DARK, _LIT = 48, 96
+_NAMED = 0.9
 
 
 class Screens:
@@ -33,24 +34,20 @@ class Screens:
 def measure(picture: Picture) -> dict[str, float]:
     """Scores 0..1 by sub_label for an RGB picture.
 
-    black, white, solid: from 0 where a tenth of the picture is something else to 1 where nothing is; solid
-    leaves black and white to the other two. dark: 1 where even the brightest twentieth is dim, 0 where it is
-    lit. black_bars: the share of the picture that lies in black rows and columns along its edges.
+    black, white, solid: from 0 where a tenth of the picture is something else to 1 where nothing is. dark: 1 where
+    even the brightest twentieth is dim, 0 where it is lit. A picture that has a name already gets no weaker one: what
+    is black or white is not solid, and what is any of these is not dark. black_bars: the share of the picture that
+    lies in black rows and columns along its edges.
     """
     gray = picture.convert("L")
     levels = _levels(gray)[0]
+    brightest = int(np.searchsorted(levels.cumsum(), 0.95))
     black = _filled(levels[: _BLACK + 1].sum())
     white = _filled(levels[_WHITE:].sum())
-    solid = _filled(min(map(_around_median, _levels(picture))))
-    brightest = int(np.searchsorted(levels.cumsum(), 0.95))
-    dark = min(1.0, max(0.0, (_LIT - brightest) / (_LIT - _DARK)))
-    return {
-        "black": black,
-        "white": white,
-        "solid": max(0.0, solid - black - white),
-        "dark": dark * (1 - black),
-        "black_bars": _bars(gray) if brightest > _LIT else 0.0,
-    }
+    solid = _filled(min(map(_around_median, _levels(picture)))) if max(black, white) < _NAMED else 0.0
+    dark = min(1.0, max(0.0, (_LIT - brightest) / (_LIT - _DARK))) if max(black, solid) < _NAMED else 0.0
+    bars = _bars(gray) if brightest > _LIT else 0.0
+    return {"black": black, "white": white, "solid": solid, "dark": dark, "black_bars": bars}
 
 
 def _levels(picture: Picture) -> Shares:

@@ -36,8 +36,9 @@ _FLOOR, _OUTLIER, _SUDDEN = 0.05, 2.5, 0.18
 and whatever the motion when it is sudden."""
 _MEMORY = 0.9
 _GRID = 32
+_SMALL_BYTES = _GRID * _GRID * 3 // 2
 _SAME = 10
-"""Luma levels by which no cell of the grid differs in near-duplicates."""
+"""Levels by which no cell of the grid differs in near-duplicates, neither in light nor in colour."""
 _REMEMBERED = 4
 _QUALITY = 3
 _PICTURE_BYTES = 4 * 2**20
@@ -190,7 +191,7 @@ def _picture_chain(part: _Part, sizes: Sequence[FrameSize]) -> str:
     i = part.track.index
     clock = "null" if part.track.step is None else f"setpts=N*{part.track.step}"
     trim = "null" if part.end is None else f"trim=end={part.end:.6f}"
-    small = f"scale={4 * _GRID}:{4 * _GRID}:flags=fast_bilinear,scale={_GRID}:{_GRID}:flags=area,format=gray"
+    small = f"scale={4 * _GRID}:{4 * _GRID}:flags=fast_bilinear,scale={_GRID}:{_GRID}:flags=area,format=yuv420p"
     chains = [
         f"[0:{i}]{clock},{trim},split=3[a{i}][b{i}][c{i}]",
         f"[a{i}]select='gte(t,{part.start:.6f})',{small}[small{i}]",
@@ -201,7 +202,7 @@ def _picture_chain(part: _Part, sizes: Sequence[FrameSize]) -> str:
     for order, ((width, height), name) in enumerate(shapes):
         turn = _TURN[part.track.rotation]
         # JPEG means full range and the colours of BT.601.
-        scale = f"scale={width}:{height}:flags=bicubic:out_range=full:out_color_matrix=bt601,format=yuvj420p"
+        scale = f"scale={width}:{height}:flags=bilinear:out_range=full:out_color_matrix=bt601,format=yuvj420p"
         rest = f",split[{i}y{order}][{i}x{order + 1}];[{i}y{order}]" if order < len(shapes) - 1 else ","
         chains.append(f"[{i}x{order}]{scale}{rest}setsar=1{turn}[p{i}{name}]")
     return ";".join(chains)
@@ -283,7 +284,7 @@ def _read(part: _Part, clocks: Sequence[float], sizes: Sequence[FrameSize], work
         for number, clock in enumerate(_clocks(work / f"picked{track.index}.txt"), start=1):
             if clock not in place or not all(_picture(work, track, size.name, number).is_file() for size in sizes):
                 continue
-            smalls.seek(place[clock] * _GRID * _GRID)
+            smalls.seek(place[clock] * _SMALL_BYTES)
             time = clock - track.origin
             due = bisect_right(part.span.samples, time + half)
             reason = FrameReason.INTERVAL if due > reached else FrameReason.SCENE
@@ -292,7 +293,7 @@ def _read(part: _Part, clocks: Sequence[float], sizes: Sequence[FrameSize], work
                 reason = FrameReason.FIRST
             elif abs(time - track.last) <= half:
                 reason = FrameReason.LAST
-            picked.append(_Picked(track, number, round(time, 6), reason, smalls.read(_GRID * _GRID)))
+            picked.append(_Picked(track, number, round(time, 6), reason, smalls.read(_SMALL_BYTES)))
     return picked
 
 

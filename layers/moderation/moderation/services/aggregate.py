@@ -9,7 +9,7 @@ from pathlib import Path
 
 import moderation
 from moderation.detectors.catalog import model_set, needed
-from moderation.models.job import Job
+from moderation.models.job import Job, media_of
 from moderation.models.media import MediaStatus
 from moderation.models.observation import Scan
 from moderation.models.plan import Plan
@@ -34,7 +34,11 @@ class Aggregation:
 
     def run(self, job_id: str) -> Verdict:
         """Judge the job on what its steps left behind. What is missing was not looked at."""
-        job = self.store.job(job_id)
+        try:
+            job = self.store.job(job_id)
+        except NotFound:
+            self._forget_if_deleted(media_of(job_id))
+            raise
         work = Work(job.media_id, job.job_id)
         plan = Plan.model_validate_json(self.objects.get(work.plan))
         scans = list(self._scans(work.scan(span.index) for span in plan.segments))
@@ -44,7 +48,7 @@ class Aggregation:
         verdict = verdict.model_copy(update={"segments": self._with_pictures(verdict.segments, scans, work)})
         self.objects.put(work.verdict, verdict.model_dump_json().encode(), "application/json")
         self.settlement.judged(job, inline(verdict, work.verdict))
-        self._forget_if_deleted(job)
+        self._forget_if_deleted(job.media_id)
         return verdict
 
     def _scans(self, keys: Iterable[str]) -> Iterable[Scan]:
@@ -108,10 +112,10 @@ class Aggregation:
         self.objects.put(key, picture, "image/jpeg")
         return key
 
-    def _forget_if_deleted(self, job: Job) -> None:
-        """A delete that came while this ran has purged too early for what was written here."""
-        if self.store.media(job.media_id).status is MediaStatus.DELETED:
-            for prefix in derived_prefixes(job.media_id):
+    def _forget_if_deleted(self, media_id: str) -> None:
+        """A delete that came while the job ran has purged too early for what its steps wrote since."""
+        if self.store.media(media_id).status is MediaStatus.DELETED:
+            for prefix in derived_prefixes(media_id):
                 self.objects.delete_prefix(prefix)
 
 

@@ -1,0 +1,230 @@
+"""The shipped state machine at work, and what becomes of a job when its steps fail."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from greenlight.api import Api, ApiError
+from greenlight.stack.stack import Stack
+from moderation.models.job import JobState
+from moderation.models.media import MediaStatus
+from moderation.models.verdict import Suggestion, Verdict
+from moderation.services.media import MediaView
+from tests import clips
+from tests.local_stack import Bus, faulty, held
+from tests.stored import execution, history, object_keys, wait_until_empty
+
+
+def _ended(api: Api, media_id: str) -> MediaView:
+    return api.wait(media_id, timeout=90)
+
+
+def _job_id(view: MediaView) -> str:
+    assert view.job is not None
+    return view.job.job_id
+
+
+def _verdict(view: MediaView) -> Verdict:
+    assert view.job is not None
+    assert view.job.verdict is not None, view.job.error
+    return view.job.verdict
+
+
+def _entered(events: Sequence[dict[str, Any]]) -> list[str]:
+    """The names of the states that were gone through, outside of maps."""
+    return [event["stateEnteredEventDetails"]["name"] for event in events if "stateEnteredEventDetails" in event]
+
+
+def _failures(events: Sequence[dict[str, Any]]) -> list[str]:
+    """The errors of calls that failed, in order."""
+    return [event["taskFailedEventDetails"]["error"] for event in events if "taskFailedEventDetails" in event]
+
+
+def _plays_nothing(api: Api, stack: Stack, media_id: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        api.playback(media_id)
+    assert (refused.value.status, refused.value.code) == (403, "not_playable")
+    wait_until_empty(stack, "PublishQueue")
+    assert object_keys(stack, "Playback", media_id) == []
+
+
+def test_every_segment_and_cover_is_looked_at_once_and_only_references_pass(api: Api, stack: Stack) -> None:
+    # GIVEN a clip in two segments, with a cover
+    media_id = api.upload(clips.blinking(), procedure="default_pre", covers=[clips.picture()])
+
+    # WHEN it is moderated
+    view = _ended(api, media_id)
+
+    # THEN each segment was extracted and scanned, and the cover scanned, between Plan and Aggregate
+    events = history(stack, _job_id(view))
+    assert _entered(events) == ["Plan", "Accepted", "Look", "Aggregate", "Judged"]
+    kinds = [event["type"] for event in events]
+    begin, end = kinds.index("ParallelStateEntered"), kinds.index("ParallelStateExited")
+    calls = Counter(kinds[begin:end])
+    assert calls["TaskScheduled"] == calls["TaskSucceeded"] == 2 * 2 + 1
+    assert Counter(kinds)["TaskScheduled"] == 1 + 2 * 2 + 1 + 1
+    assert _failures(events) == []
+    # AND the verdict has seen all
+    coverage = _verdict(view).coverage
+    assert (coverage.segments_planned, coverage.segments_scanned) == (2, 2)
+    assert (coverage.covers_planned, coverage.covers_scanned) == (1, 1)
+    assert _verdict(view).suggestion is Suggestion.PASS
+    # AND the run is named after the job, and carried ids and numbers only
+    run = execution(stack, _job_id(view))
+    assert (run["name"], run["status"]) == (_job_id(view), "SUCCEEDED")
+    assert json.loads(run["input"]) == {"media_id": media_id, "job_id": _job_id(view)}
+    for event in events:
+        assert len(json.dumps(event, default=str)) < 1500, event
+
+
+def test_a_transient_error_is_tried_again_and_leaves_no_trace_in_the_verdict(
+    api: Api, stack: Stack, tmp_path: Path
+) -> None:
+    # GIVEN an extract step that fails once, for a reason that passes
+    code = """
+from pathlib import Path
+
+import real
+from moderation.models.errors import Transient
+
+
+def handler(event, context):
+    tried = Path(__file__).with_name(f"tried-{event['job_id']}-{event['index']}")
+    if not tried.exists():
+        tried.touch()
+        raise Transient("come again")
+    return real.handler(event, context)
+"""
+    with faulty(stack, "extract", code, tmp_path):
+        # WHEN a clip is moderated
+        view = _ended(api, api.upload(clips.clean(), procedure="standard_pre"))
+
+    # THEN the step was called twice, and nothing is missing
+    events = history(stack, _job_id(view))
+    assert _failures(events) == ["Transient"]
+    assert Counter(event["type"] for event in events)["TaskScheduled"] == 1 + 2 + 1 + 1
+    assert _verdict(view).suggestion is Suggestion.PASS
+    assert _verdict(view).coverage.complete
+
+
+def test_a_segment_that_fails_for_good_is_a_reason_for_review(api: Api, stack: Stack, tmp_path: Path) -> None:
+    # GIVEN an extract step that leaves no frames of the second segment behind
+    code = """
+import real
+
+
+def handler(event, context):
+    return real.handler(event, context) if event["index"] == 0 else {"index": event["index"]}
+"""
+    with faulty(stack, "extract", code, tmp_path):
+        # WHEN a clip that would pass is moderated
+        media_id = api.upload(clips.blinking(), procedure="default_pre")
+        view = _ended(api, media_id)
+
+    # THEN the scan of that segment failed once and was not tried again
+    events = history(stack, _job_id(view))
+    assert _failures(events) == ["Permanent"]
+    assert execution(stack, _job_id(view))["status"] == "SUCCEEDED"
+    # AND the execution says which, and why
+    (aggregate,) = (e for e in events if e.get("stateEnteredEventDetails", {}).get("name") == "Aggregate")
+    failed = [
+        noted for branch in json.loads(aggregate["stateEnteredEventDetails"]["input"]) for noted in branch if noted
+    ]
+    assert failed == [{"step": "scan_frames", "index": 1, "error": "Permanent"}]
+    # AND so does the verdict, which is no pass
+    verdict = _verdict(view)
+    assert (verdict.suggestion, verdict.reasons) == (Suggestion.REVIEW, ("segment_failed",))
+    assert (verdict.coverage.segments_planned, verdict.coverage.segments_scanned) == (2, 1)
+    assert view.media.status is MediaStatus.REVIEWING
+    _plays_nothing(api, stack, media_id)
+
+
+def test_a_job_that_fails_for_good_says_why_and_may_be_run_again(
+    api: Api, stack: Stack, bus: Bus, tmp_path: Path
+) -> None:
+    # GIVEN a plan step with a mistake in it
+    code = "def handler(event, context):\n    raise ValueError('there is a mistake in the plan step')\n"
+    with faulty(stack, "plan", code, tmp_path):
+        # WHEN a clean clip is moderated
+        media_id = api.upload(clips.clean(), procedure="standard_pre")
+        view = _ended(api, media_id)
+
+    # THEN the step was called once, and the run failed with its error
+    assert view.job is not None
+    assert view.job.error is not None
+    events = history(stack, view.job.job_id)
+    assert _failures(events) == ["ValueError"]
+    assert _entered(events) == ["Plan", "FailJob", "Failed"]
+    run = execution(stack, view.job.job_id)
+    assert (run["status"], run["error"]) == ("FAILED", "ValueError")
+    # AND the job tells code and reason
+    assert (view.job.state, view.job.outcome, view.job.verdict) == (JobState.FINISH, "failed", None)
+    assert view.job.error.code == "internal"
+    assert view.job.error.message == "there is a mistake in the plan step"
+    told = bus.wait_for(media_id, "Moderation Completed", outcome="failed")["detail"]
+    assert told["error"] == view.job.error.model_dump()
+    # AND the media waits for a person, and does not play
+    assert view.media.status is MediaStatus.REVIEWING
+    _plays_nothing(api, stack, media_id)
+
+    # WHEN the mistake is mended and the job is run again
+    again = api.moderate_again(media_id)
+    view = api.wait(media_id, 90, lambda view: view.playable)
+
+    # THEN it passes and plays
+    assert _job_id(view) == again.job_id != events[0]["executionStartedEventDetails"]["input"]
+    assert _verdict(view).suggestion is Suggestion.PASS
+    assert httpx.get(api.playback(media_id).url).content == clips.clean().read_bytes()
+
+
+def test_post_a_job_that_fails_takes_down_what_plays(api: Api, stack: Stack, tmp_path: Path) -> None:
+    # GIVEN a media that plays before its verdict, which will never come
+    code = """
+from moderation.models.errors import Permanent
+
+
+def handler(event, context):
+    raise Permanent("broken", "no verdict today")
+"""
+    (tmp_path / "aggregate").mkdir()
+    with faulty(stack, "aggregate", code, tmp_path / "aggregate"), held(stack, "scan_frames", tmp_path) as go_on:
+        media_id = api.upload(clips.clean(), procedure="standard_post")
+        api.wait(media_id, 60, lambda view: view.playable)
+        url = api.playback(media_id).url
+        assert httpx.get(url).status_code == 200
+
+        # WHEN its job fails
+        go_on()
+        view = _ended(api, media_id)
+
+    # THEN it plays no more, by no URL
+    assert view.job is not None
+    assert view.job.error is not None
+    assert (view.job.error.code, view.job.error.message) == ("step_failed", "no verdict today")
+    assert view.media.status is MediaStatus.REVIEWING
+    _plays_nothing(api, stack, media_id)
+    assert httpx.get(url).status_code == 404
+
+
+def test_a_run_that_was_stopped_does_not_leave_its_job_open(api: Api, stack: Stack, tmp_path: Path) -> None:
+    # GIVEN a run that hangs
+    with held(stack, "scan_frames", tmp_path):
+        media_id = api.upload(clips.clean(), procedure="standard_pre")
+        view = api.wait(media_id, 60, lambda view: view.job is not None and view.job.state is JobState.PROCESSING)
+        arn = stack.outputs["StateMachineArn"].replace(":stateMachine:", ":execution:") + f":{_job_id(view)}"
+
+        # WHEN somebody stops it
+        stack.client("stepfunctions").stop_execution(executionArn=arn, cause="enough")
+
+        # THEN its job ends all the same
+        view = _ended(api, media_id)
+    assert view.job is not None
+    assert view.job.error is not None
+    assert (view.job.outcome, view.job.error.code) == ("failed", "aborted")
+    assert view.media.status is MediaStatus.REVIEWING
+    _plays_nothing(api, stack, media_id)
