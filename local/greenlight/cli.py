@@ -8,6 +8,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 import typer.main
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from typer.core import TyperGroup
 
@@ -81,6 +82,7 @@ def scan(
     Exit codes: 0 pass, 10 review, 20 block, 3 refused, 4 failed, 2 usage.
     """
     from greenlight.scan import scan as scan_file
+    from greenlight.weights.errors import WeightsError
     from greenlight.weights.store import ensure_weights
     from moderation.models.errors import ModerationError
     from moderation.services.templates import load_template
@@ -92,7 +94,10 @@ def scan(
         raise typer.Exit(Exit.USAGE) from error
     with _bar() as bar:
         task = bar.add_task("weights", total=None)
-        weights = ensure_weights()
+        try:
+            weights = ensure_weights()
+        except WeightsError as error:
+            _answer(file.name, None, JobError(code="weights", message=str(error)), refused=False, as_json=as_json)
 
         def show(what: str, done: int, total: int) -> None:
             bar.update(task, description=what, completed=done, total=total)
@@ -150,7 +155,12 @@ def upload(
     except ValidationError as error:
         messages.print(f"[red]{'; '.join(problem['msg'] for problem in error.errors())}[/]")
         raise typer.Exit(Exit.USAGE) from error
-    except (ApiError, StackError, httpx.HTTPError, TimeoutError) as error:
+    except ApiError as error:
+        if error.status == 400:
+            messages.print(f"[red]{escape(error.message)}[/]")
+            raise typer.Exit(Exit.USAGE) from error
+        _answer(file.name, None, JobError(code=error.code, message=error.message), refused=False, as_json=as_json)
+    except (StackError, httpx.HTTPError, TimeoutError) as error:
         _answer(file.name, None, JobError(code="unavailable", message=str(error)), refused=False, as_json=as_json)
     if not as_json:
         messages.print(f"media {view.media.media_id}: {view.media.status}")

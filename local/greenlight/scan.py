@@ -2,7 +2,6 @@
 
 import mimetypes
 import os
-import shutil
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -85,9 +84,7 @@ def scan(
         except (Permanent, Transient) as error:
             failure.run(job.job_id, type(error).__name__, str(error))
             return Scanned(store.job(job.job_id), None)
-        if pictures is not None:
-            verdict = _with_pictures(verdict, Path(folder), pictures)
-        return Scanned(store.job(job.job_id), verdict)
+        return Scanned(store.job(job.job_id), _with_pictures(verdict, objects, pictures))
 
 
 def _job_over(
@@ -113,13 +110,15 @@ def _job_over(
     return job
 
 
-def _with_pictures(verdict: Verdict, objects: Path, pictures: Path) -> Verdict:
-    pictures.mkdir(parents=True, exist_ok=True)
+def _with_pictures(verdict: Verdict, objects: FolderObjects, pictures: Path | None) -> Verdict:
+    """The verdict naming its pictures where they were copied to, or none: what the scan kept ends with it."""
+    if pictures is not None:
+        pictures.mkdir(parents=True, exist_ok=True)
     shown = []
     for segment in verdict.segments:
-        if segment.picture is not None:
+        target = None
+        if segment.picture is not None and pictures is not None:
             target = pictures / Path(segment.picture).name
-            shutil.copyfile(objects / segment.picture, target)
-            segment = segment.model_copy(update={"picture": str(target)})
-        shown.append(segment)
+            objects.fetch(segment.picture, target)
+        shown.append(segment.model_copy(update={"picture": str(target) if target else None}))
     return verdict.model_copy(update={"segments": tuple(shown)})

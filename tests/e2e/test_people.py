@@ -172,7 +172,7 @@ def test_of_a_deleted_media_nothing_plays_and_nothing_is_kept(api: Api, stack: S
     with pytest.raises(ApiError) as gone:
         api.job(view.job.job_id)
     assert (gone.value.status, gone.value.code) == (404, "job_not_found")
-    assert api.reviews(media_id) == api.feedback(media_id) == []
+    assert (api.reviews(media_id), api.feedback(media_id)) == ([], [])
     # AND it says so, keeps nothing that was said of it, and stays so
     now = api.media(media_id)
     assert (now.media.status, now.playable, now.job, now.media.title) == (MediaStatus.DELETED, False, None, "")

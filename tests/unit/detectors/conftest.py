@@ -24,6 +24,10 @@ def jpeg(picture: Image.Image, quality: int = 95) -> bytes:
     return file.getvalue()
 
 
+def opened(data: bytes) -> Image.Image:
+    return Image.open(BytesIO(data)).convert("RGB")
+
+
 def files(picture: Image.Image) -> Files:
     """A picture at both sizes, as the extract step leaves it."""
     small = picture.resize((picture.width * 256 // min(picture.size), picture.height * 256 // min(picture.size)))

@@ -1,6 +1,7 @@
 """One picture before all the detectors that a template needs."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -18,7 +19,7 @@ class Scanner:
     """Threads may share one; each model runs once per picture, whichever detectors need it."""
 
     def __init__(self, specs: Sequence[DetectorSpec], weights: Path) -> None:
-        self._detectors = [_load(spec) for spec in specs]
+        self.detectors = tuple(_load(spec) for spec in specs)
         self._models = frozenset(model for spec in specs for model in spec.models)
         self._weights = weights
 
@@ -30,7 +31,7 @@ class Scanner:
         frame = Frame(pictures, self._weights, form)
         observations: list[Observation] = []
         failed: dict[str, str] = {}
-        for detector in self._detectors:
+        for detector in self.detectors:
             try:
                 observations += detector.observe([frame])[0]
             except Exception as error:
@@ -38,12 +39,12 @@ class Scanner:
         return FrameResult(tuple(observations), failed, *self._fingerprint(frame, pictures))
 
     def _fingerprint(self, frame: Frame, pictures: Mapping[str, bytes]) -> tuple[Embedding | None, str | None]:
-        """Embedding and hash, for traces. A picture that cannot be read has neither; its detectors say why."""
-        try:
+        """Embedding and hash, for traces; None where there is no size or model for them, or where it failed."""
+        embedding = hashed = None
+        with suppress(Exception):  # what fails here has failed a detector too, which says why
+            hashed = pdq(frame.rgb(CLASSIFY)) if CLASSIFY.name in pictures else None
             embedding = frame.result(Nsfwjs).embedding if Nsfwjs.name in self._models else None
-            return embedding, pdq(frame.rgb(CLASSIFY)) if CLASSIFY.name in pictures else None
-        except Exception:
-            return None, None
+        return embedding, hashed
 
 
 def _load(spec: DetectorSpec) -> Detector:
