@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from greenlight.stack.stack import Stack
+from tests.local_stack import Bus
 
 
 def object_keys(stack: Stack, bucket: str, prefix: str) -> list[str]:
@@ -41,6 +42,12 @@ def wait_until_empty(stack: Stack, queue: str, timeout: float = 30.0) -> None:
             return
         assert time.monotonic() < deadline, f"{queue} still holds {left}"
         time.sleep(0.1)
+
+
+def wait_until_settled(stack: Stack, bus: Bus, media_id: str, status: str) -> None:
+    """Until a media's new status was told, and all that follows from it is done."""
+    bus.wait_for(media_id, "Media Status Changed", status=status)
+    wait_until_empty(stack, "PublishQueue")
 
 
 def executions(stack: Stack, media_id: str) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,17 @@ from moderation.models.media import MediaStatus
 from moderation.services.upload import PostForm, SignUpload
 from tests import clips
 from tests.local_stack import Bus
-from tests.stored import executions, item_kinds, object_keys, queue_url, wait_until_empty
+from tests.stored import (
+    executions,
+    item_kinds,
+    object_keys,
+    queue_url,
+    wait_until_empty,
+    wait_until_settled,
+)
 
 SIZE = 100_000
+NOBODY = "0" * 32
 CLEAN, CODE = clips.padded(clips.clean(), SIZE), clips.padded(clips.code(), SIZE)
 
 
@@ -32,7 +41,7 @@ def _sign(api: Api) -> tuple[str, PostForm]:
     ids=["clean first", "code first"],
 )
 def test_the_first_version_is_moderated_and_plays_and_a_later_one_is_only_recorded(
-    api: Api, stack: Stack, first: Path, second: Path, status: MediaStatus
+    api: Api, stack: Stack, bus: Bus, first: Path, second: Path, status: MediaStatus
 ) -> None:
     # GIVEN a file, and right after it another one of the same size by the same form
     media_id, form = _sign(api)
@@ -40,10 +49,9 @@ def test_the_first_version_is_moderated_and_plays_and_a_later_one_is_only_record
     api.post(form.url, form.fields, second)
 
     # WHEN all is moderated
-    view = api.wait(media_id, timeout=60)
-    wait_until_empty(stack, "UploadsQueue")
-    wait_until_empty(stack, "PublishQueue")
-    view = api.media(media_id)
+    api.wait(media_id, timeout=60)
+    wait_until_settled(stack, bus, media_id, status)
+    view = api.wait(media_id, 30, lambda view: bool(view.media.later_versions))
 
     # THEN the verdict is on the first
     assert view.job is not None
@@ -121,13 +129,29 @@ def test_events_that_come_twice_and_out_of_order_make_one_job(api: Api, stack: S
     ]
 
 
-def test_a_file_under_a_key_that_nobody_signed_changes_nothing(api: Api, stack: Stack) -> None:
-    bucket = stack.outputs["UploadsBucketName"]
-    keys = [f"media/{'0' * 32}/source", "media/a b+c%41/ü//source", "media/"]
+def test_a_file_under_a_key_that_nobody_signed_changes_nothing(stack: Stack) -> None:
+    # GIVEN files under keys that were never given out
+    expected = {
+        f"media/{NOBODY}/source": "unknown_media",
+        f"media/{NOBODY}/source2": "foreign_key",
+        "media/a b+c%41/ü//source": "foreign_key",
+    }
+    since = datetime.now(UTC) - timedelta(seconds=1)
 
-    for key in keys:
-        stack.client("s3").put_object(Bucket=bucket, Key=key, Body=b"stray")
-    wait_until_empty(stack, "UploadsQueue")
+    # WHEN they arrive
+    for key in expected:
+        stack.client("s3").put_object(Bucket=stack.outputs["UploadsBucketName"], Key=key, Body=b"stray")
+    deadline = time.monotonic() + 30
+    while not expected.items() <= (seen := _arrivals(stack, since)).items():
+        assert time.monotonic() < deadline, seen
+        time.sleep(0.2)
 
-    assert executions(stack, "0" * 32) == []
-    assert item_kinds(stack, "0" * 32) == []
+    # THEN nobody takes care of them
+    assert executions(stack, NOBODY) == []
+    assert item_kinds(stack, NOBODY) == []
+
+
+def _arrivals(stack: Stack, since: datetime) -> dict[str, str]:
+    """What ingest has made of each key, by its log."""
+    lines = [json.loads(line) for line in stack.logs("ingest", since) if line.startswith("{")]
+    return {line["key"]: line["outcome"] for line in lines if line["message"] == "arrival"}

@@ -13,7 +13,7 @@ from moderation.services.feedback import GiveFeedback
 from moderation.services.media import MediaView
 from tests import clips
 from tests.local_stack import Bus, faulty
-from tests.stored import execution, item_kinds, object_keys, wait_for_file, wait_until_empty
+from tests.stored import execution, item_kinds, object_keys, wait_for_file, wait_until_settled
 
 
 def _moderated(api: Api, file: Path, procedure: str = "standard_pre") -> str:
@@ -49,7 +49,7 @@ def test_a_person_overrides_the_machine_until_they_decide_again(api: Api, stack:
 
     # WHEN a person blocks it
     blocked = api.review(media_id, "blocked", reason="changed my mind")
-    wait_until_empty(stack, "PublishQueue")
+    wait_until_settled(stack, bus, media_id, "blocked")
 
     # THEN there is no new URL, and the one given out before no longer works
     with pytest.raises(ApiError) as refused:
@@ -157,8 +157,7 @@ def test_of_a_deleted_media_nothing_plays_and_nothing_is_kept(api: Api, stack: S
 
     # WHEN it is deleted
     api.delete(media_id)
-    bus.wait_for(media_id, "Media Status Changed", status="deleted", decided_by="owner")
-    wait_until_empty(stack, "PublishQueue")
+    wait_until_settled(stack, bus, media_id, "deleted")
 
     # THEN it does not play, and all that was made of it is gone
     assert httpx.get(url).status_code == 404
@@ -216,8 +215,7 @@ handler = real.handler
 
             # WHEN it is deleted, and the moderation goes on
             api.delete(media_id)
-            bus.wait_for(media_id, "Media Status Changed", status="deleted")
-            wait_until_empty(stack, "PublishQueue")
+            wait_until_settled(stack, bus, media_id, "deleted")
         finally:
             go_on.touch()
         execution(stack, job.job_id)

@@ -1,8 +1,11 @@
 """Bringing a file: what a signature lets in, and what it keeps out."""
 
 import hashlib
+import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -10,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from greenlight.api import Api, ApiError
 from greenlight.stack.stack import Stack
+from moderation.aws.uploads import S3Uploads
 from moderation.models.media import SINGLE_POST_LIMIT, MediaStatus
 from moderation.services.upload import PartDone, PartsForm, PostForm, SignUpload
 from tests import clips
@@ -84,6 +88,21 @@ def test_a_hash_in_a_form_can_neither_be_changed_nor_left_out(api: Api, tmp_path
         assert (refused.value.status, refused.value.code) == (403, "AccessDenied")
 
 
+def test_a_signature_ends(stack: Stack, signing_s3: Any, api: Api, tmp_path: Path) -> None:
+    # GIVEN a form of the same signer, for three seconds
+    uploads = S3Uploads(signing_s3, stack.outputs["UploadsBucketName"])
+    form = uploads.sign_post("elsewhere/late", "video/mp4", 1000, timedelta(seconds=3))
+    api.post(form.url, form.fields, _file(tmp_path, 1000))
+
+    # WHEN it is posted later
+    time.sleep(3)
+    with pytest.raises(ApiError) as refused:
+        api.post(form.url, form.fields, _file(tmp_path, 1000))
+
+    # THEN it has ended
+    assert refused.value.status == 403
+
+
 def test_a_request_that_breaks_a_limit_is_told_which(stack: Stack) -> None:
     bearer = {"Authorization": f"Bearer {stack.token(['upload'])}"}
     fair = {"file_name": "a.mp4", "content_type": "video/mp4", "size": 1000}
@@ -130,6 +149,13 @@ def parts(api: Api) -> tuple[str, PartsForm]:
     assert isinstance(signed.upload, PartsForm)
     assert [part.size for part in signed.upload.parts] == [16 * MIB] * 6 + [4 * MIB + 1]
     return signed.media_id, signed.upload
+
+
+def test_a_part_has_the_length_that_was_signed(parts: tuple[str, PartsForm]) -> None:
+    last = parts[1].parts[-1]
+
+    for length in (last.size - 1, last.size + 1):
+        assert httpx.put(last.url, content=b"x" * length).status_code == 403, length
 
 
 def test_parts_that_add_up_to_another_size_do_not_become_a_file(

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from moderation.models.verdict import Suggestion, Verdict
 from moderation.services.media import MediaView
 from tests import clips
 from tests.local_stack import Bus, faulty, held
-from tests.stored import execution, history, object_keys, wait_until_empty
+from tests.stored import execution, history, object_keys, wait_until_settled
 
 
 def _ended(api: Api, media_id: str) -> MediaView:
@@ -45,11 +46,11 @@ def _failures(events: Sequence[dict[str, Any]]) -> list[str]:
     return [event["taskFailedEventDetails"]["error"] for event in events if "taskFailedEventDetails" in event]
 
 
-def _plays_nothing(api: Api, stack: Stack, media_id: str) -> None:
+def _plays_nothing(api: Api, stack: Stack, bus: Bus, media_id: str) -> None:
     with pytest.raises(ApiError) as refused:
         api.playback(media_id)
     assert (refused.value.status, refused.value.code) == (403, "not_playable")
-    wait_until_empty(stack, "PublishQueue")
+    wait_until_settled(stack, bus, media_id, "reviewing")
     assert object_keys(stack, "Playback", media_id) == []
 
 
@@ -85,7 +86,7 @@ def test_every_segment_and_cover_is_looked_at_once_and_only_references_pass(api:
 def test_a_transient_error_is_tried_again_and_leaves_no_trace_in_the_verdict(
     api: Api, stack: Stack, tmp_path: Path
 ) -> None:
-    # GIVEN an extract step that fails once, for a reason that passes
+    # GIVEN steps that each fail once, for a reason that passes
     code = """
 from pathlib import Path
 
@@ -94,25 +95,28 @@ from moderation.models.errors import Transient
 
 
 def handler(event, context):
-    tried = Path(__file__).with_name(f"tried-{event['job_id']}-{event['index']}")
+    tried = Path(__file__).with_name("tried-" + event["job_id"])
     if not tried.exists():
         tried.touch()
         raise Transient("come again")
     return real.handler(event, context)
 """
-    with faulty(stack, "extract", code, tmp_path):
+    with ExitStack() as faults:
+        for step in ("plan", "extract", "scan_frames", "aggregate"):
+            (tmp_path / step).mkdir()
+            faults.enter_context(faulty(stack, step, code, tmp_path / step))
         # WHEN a clip is moderated
         view = _ended(api, api.upload(clips.clean(), procedure="standard_pre"))
 
-    # THEN the step was called twice, and nothing is missing
+    # THEN each was called twice, and nothing is missing
     events = history(stack, _job_id(view))
-    assert _failures(events) == ["Transient"]
-    assert Counter(event["type"] for event in events)["TaskScheduled"] == 1 + 2 + 1 + 1
+    assert _failures(events) == ["Transient"] * 4
+    assert Counter(event["type"] for event in events)["TaskScheduled"] == 2 * 4
     assert _verdict(view).suggestion is Suggestion.PASS
     assert _verdict(view).coverage.complete
 
 
-def test_a_segment_that_fails_for_good_is_a_reason_for_review(api: Api, stack: Stack, tmp_path: Path) -> None:
+def test_a_segment_that_fails_for_good_is_a_reason_for_review(api: Api, stack: Stack, bus: Bus, tmp_path: Path) -> None:
     # GIVEN an extract step that leaves no frames of the second segment behind
     code = """
 import real
@@ -141,7 +145,40 @@ def handler(event, context):
     assert (verdict.suggestion, verdict.reasons) == (Suggestion.REVIEW, ("segment_failed",))
     assert (verdict.coverage.segments_planned, verdict.coverage.segments_scanned) == (2, 1)
     assert view.media.status is MediaStatus.REVIEWING
-    _plays_nothing(api, stack, media_id)
+    _plays_nothing(api, stack, bus, media_id)
+
+
+def test_steps_that_die_or_never_work_are_called_once_and_missed(api: Api, stack: Stack, tmp_path: Path) -> None:
+    # GIVEN an extract step that fails for good, and a scan that takes its whole process down
+    never = """
+import real
+from moderation.models.errors import Permanent
+
+
+def handler(event, context):
+    if event["index"] == 0:
+        raise Permanent("broken", "never works")
+    return real.handler(event, context)
+"""
+    dies = "import os\n\n\ndef handler(event, context):\n    os._exit(1)\n"
+    for step in ("extract", "scan_frames"):
+        (tmp_path / step).mkdir()
+    with (
+        faulty(stack, "extract", never, tmp_path / "extract"),
+        faulty(stack, "scan_frames", dies, tmp_path / "scan_frames"),
+    ):
+        # WHEN a clip in two segments is moderated
+        view = _ended(api, api.upload(clips.blinking(), procedure="default_pre"))
+
+    # THEN neither was tried again
+    failures = _failures(history(stack, _job_id(view)))
+    assert len(failures) == 2
+    assert "Permanent" in failures
+    # AND the verdict says that nothing was seen
+    verdict = _verdict(view)
+    assert (verdict.suggestion, view.media.status) == (Suggestion.REVIEW, MediaStatus.REVIEWING)
+    assert verdict.reasons == ("segment_failed", "nothing_looked_at")
+    assert verdict.coverage.frames_scored == 0
 
 
 def test_a_job_that_fails_for_good_says_why_and_may_be_run_again(
@@ -170,7 +207,7 @@ def test_a_job_that_fails_for_good_says_why_and_may_be_run_again(
     assert told["error"] == view.job.error.model_dump()
     # AND the media waits for a person, and does not play
     assert view.media.status is MediaStatus.REVIEWING
-    _plays_nothing(api, stack, media_id)
+    _plays_nothing(api, stack, bus, media_id)
 
     # WHEN the mistake is mended and the job is run again
     again = api.moderate_again(media_id)
@@ -182,7 +219,7 @@ def test_a_job_that_fails_for_good_says_why_and_may_be_run_again(
     assert httpx.get(api.playback(media_id).url).content == clips.clean().read_bytes()
 
 
-def test_post_a_job_that_fails_takes_down_what_plays(api: Api, stack: Stack, tmp_path: Path) -> None:
+def test_post_a_job_that_fails_takes_down_what_plays(api: Api, stack: Stack, bus: Bus, tmp_path: Path) -> None:
     # GIVEN a media that plays before its verdict, which will never come
     code = """
 from moderation.models.errors import Permanent
@@ -207,11 +244,11 @@ def handler(event, context):
     assert view.job.error is not None
     assert (view.job.error.code, view.job.error.message) == ("step_failed", "no verdict today")
     assert view.media.status is MediaStatus.REVIEWING
-    _plays_nothing(api, stack, media_id)
+    _plays_nothing(api, stack, bus, media_id)
     assert httpx.get(url).status_code == 404
 
 
-def test_a_run_that_was_stopped_does_not_leave_its_job_open(api: Api, stack: Stack, tmp_path: Path) -> None:
+def test_a_run_that_was_stopped_does_not_leave_its_job_open(api: Api, stack: Stack, bus: Bus, tmp_path: Path) -> None:
     # GIVEN a run that hangs
     with held(stack, "scan_frames", tmp_path):
         media_id = api.upload(clips.clean(), procedure="standard_pre")
@@ -227,4 +264,4 @@ def test_a_run_that_was_stopped_does_not_leave_its_job_open(api: Api, stack: Sta
     assert view.job.error is not None
     assert (view.job.outcome, view.job.error.code) == ("failed", "aborted")
     assert view.media.status is MediaStatus.REVIEWING
-    _plays_nothing(api, stack, media_id)
+    _plays_nothing(api, stack, bus, media_id)

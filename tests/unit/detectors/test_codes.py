@@ -69,7 +69,9 @@ def test_barcodes_are_found(frame: MakeFrame, photos: list[Image.Image], kind: B
 
 @pytest.mark.parametrize("degrees", [7, 45, 90, 200])
 def test_turned_codes_are_found(frame: MakeFrame, photos: list[Image.Image], degrees: int) -> None:
-    code = symbol(LINK, BarcodeFormat.QRCode).rotate(degrees, expand=True, fillcolor="white", resample=Image.Resampling.BICUBIC)
+    code = symbol(LINK, BarcodeFormat.QRCode).rotate(
+        degrees, expand=True, fillcolor="white", resample=Image.Resampling.BICUBIC
+    )
     assert [seen.text for seen in look(frame, pasted(photos[2], code, (300, 200)))] == [LINK]
 
 

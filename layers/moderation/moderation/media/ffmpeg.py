@@ -8,7 +8,6 @@ import contextlib
 import importlib.util
 import os
 import re
-import resource
 import signal
 import subprocess
 import threading
@@ -44,6 +43,7 @@ _MEMORY = re.compile(r"Cannot allocate memory")
 _PRIVATE = re.compile(r"(?:https?|file|fd):\S*|(?<![\w.])/[^\s'\"]+")
 _ALWAYS = re.compile("|".join(pattern.pattern for pattern in (_NETWORK, _BROKEN, _MENDED, _PIXELS, _STREAMS, _MEMORY)))
 _RECONNECTS = 4
+_BOUND = 'ulimit -v "$1" 2>/dev/null; ulimit -S -t "$2"; ulimit -c 0; shift 2; exec "$@"'
 _LINE_BYTES = 2048
 _LOG_LINES = 1000
 
@@ -137,7 +137,7 @@ def run(
             *after,
         ]
         process = subprocess.Popen(
-            command,
+            _bounded(command, limits, deadline - time.monotonic()),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if line else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -145,7 +145,7 @@ def run(
             process_group=0,
             env={"LC_ALL": "C"},
         )
-        ended = _follow(process, line, deadline, limits, keep)
+        ended = _follow(process, line, deadline, keep)
     if isinstance(source, str) and (trouble := _trouble(ended.log)) is not None:
         raise SourceUnavailable(trouble)
     return ended
@@ -165,18 +165,15 @@ def _follow(
     process: subprocess.Popen[bytes],
     line: Callable[[bytes], bool] | None,
     deadline: float,
-    limits: Limits,
     keep: re.Pattern[str] | None,
 ) -> Run:
-    left = deadline - time.monotonic()
-    _bound(process.pid, limits, left)
     late = threading.Event()
 
     def expire() -> None:
         late.set()
         _kill(process)
 
-    timer = threading.Timer(max(left, 0.0), expire)
+    timer = threading.Timer(max(deadline - time.monotonic(), 0.0), expire)
     timer.daemon = True
     timer.start()
     log: deque[str] = deque(maxlen=_LOG_LINES)
@@ -220,15 +217,14 @@ def _collect(stderr: IO[bytes], log: deque[str], keep: re.Pattern[str] | None) -
                 log.append(_PRIVATE.sub("…", entry))
 
 
-def _bound(pid: int, limits: Limits, seconds: float) -> None:
-    """Memory and CPU limits where the system has them for another process (Linux)."""
-    if not hasattr(resource, "prlimit"):
-        return
+def _bounded(command: Sequence[str], limits: Limits, seconds: float) -> list[str]:
+    """The command under limits on memory and CPU, set before it starts: limits set on a running process come late.
+
+    Where the system cannot bound memory (macOS), the rest still holds. The CPU limit is soft, so that its signal
+    tells it from other ends.
+    """
     cpu = max(1, int(seconds * limits.cores) + 1)
-    with contextlib.suppress(ProcessLookupError):
-        resource.prlimit(pid, resource.RLIMIT_AS, (limits.memory, limits.memory))
-        resource.prlimit(pid, resource.RLIMIT_CPU, (cpu, cpu + 1))
-        resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
+    return ["/bin/sh", "-c", _BOUND, "sh", str(limits.memory // 1024), str(cpu), *command]
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -119,8 +119,8 @@ def extract_segment(
                 keep=_ERRORS,
             )
             errors = sum(int(found["lost"] or 1) for entry in ended.log if (found := _ERRORS.search(entry)))
-        decoded = [_clocks(work / f"small{part.track.index}.txt") for part in parts]
-        picked = [_read(part, clocks, sizes, work) for part, clocks in zip(parts, decoded, strict=True)]
+        decoded = [_clocks(work / f"all{part.track.index}.txt") for part in parts]
+        picked = [_read(part, sizes, work) for part in parts]
         shown = sorted((frame for track in picked for frame in track), key=lambda f: (f.time, f.track.index))
         frames = SegmentFrames(
             index=span.index,
@@ -183,7 +183,7 @@ def _rough(plan: Plan, span: SegmentSpan) -> bool:
 
 
 def _picture_chain(part: _Part, sizes: Sequence[FrameSize]) -> str:
-    """All frames in the small, and the picked ones in each size.
+    """All frames, to be counted, and the picked ones in the small and in each size.
 
     Each frame passes `select` twice: the second pass has no difference to the first, so that `scene`, which is the
     smaller of a change and the change of that change, is the change itself. Two different flashes in a row are seen.
@@ -194,8 +194,9 @@ def _picture_chain(part: _Part, sizes: Sequence[FrameSize]) -> str:
     small = f"scale={4 * _GRID}:{4 * _GRID}:flags=fast_bilinear,scale={_GRID}:{_GRID}:flags=area,format=yuv420p"
     chains = [
         f"[0:{i}]{clock},{trim},split=3[a{i}][b{i}][c{i}]",
-        f"[a{i}]select='gte(t,{part.start:.6f})',{small}[small{i}]",
-        f"[b{i}][c{i}]interleave,select='{_picks(part)}'[{i}x0]",
+        f"[a{i}]select='gte(t,{part.start:.6f})'[all{i}]",
+        f"[b{i}][c{i}]interleave,select='{_picks(part)}',split[{i}s][{i}x0]",
+        f"[{i}s]{small}[small{i}]",
     ]
     # Each size is made from the next larger one: fewer pixels to read.
     shapes = sorted(((_shape(part.track, size), size.name) for size in sizes), reverse=True)
@@ -248,8 +249,10 @@ def _picture_outputs(part: _Part, sizes: Sequence[FrameSize], work: Path) -> lis
     times = ["-fps_mode", "passthrough", "-enc_time_base", "demux", "-threads", "1"]
     told = ["-stats_enc_pre_fmt", "{pts} {tb}", "-stats_enc_pre"]
     most = len(samples) + _BURST + int(CHANGES_PER_SECOND * (samples[-1] - samples[0] + 2))
-    outputs = ["-map", f"[small{i}]", *times, *told, f"{work / f'small{i}.txt'}", "-c:v", "rawvideo"]
-    outputs += ["-frames:v", str(4 * part.span.expected + 1000), "-f", "rawvideo", f"file:{work / f'small{i}.raw'}"]
+    outputs = ["-map", f"[all{i}]", *times, *told, f"{work / f'all{i}.txt'}", "-c:v", "wrapped_avframe"]
+    outputs += ["-frames:v", str(4 * part.span.expected + 1000), "-f", "null", "-"]
+    outputs += ["-map", f"[small{i}]", *times, "-c:v", "rawvideo", "-frames:v", str(most)]
+    outputs += ["-f", "rawvideo", f"file:{work / f'small{i}.raw'}"]
     for order, size in enumerate(sizes):
         outputs += ["-map", f"[p{i}{size.name}]", *times]
         if order == 0:
@@ -271,10 +274,9 @@ def _clocks(path: Path) -> list[float]:
     return clocks
 
 
-def _read(part: _Part, clocks: Sequence[float], sizes: Sequence[FrameSize], work: Path) -> list[_Picked]:
+def _read(part: _Part, sizes: Sequence[FrameSize], work: Path) -> list[_Picked]:
     """The picked frames of which all pictures were written."""
     track, half = part.track, part.track.tick / 2
-    place = {clock: number for number, clock in enumerate(clocks)}
     picked: list[_Picked] = []
     reached = 0
     raw = work / f"small{track.index}.raw"
@@ -282,9 +284,11 @@ def _read(part: _Part, clocks: Sequence[float], sizes: Sequence[FrameSize], work
         return picked
     with raw.open("rb") as smalls:
         for number, clock in enumerate(_clocks(work / f"picked{track.index}.txt"), start=1):
-            if clock not in place or not all(_picture(work, track, size.name, number).is_file() for size in sizes):
+            small = smalls.read(_SMALL_BYTES)
+            if len(small) < _SMALL_BYTES or not all(
+                _picture(work, track, size.name, number).is_file() for size in sizes
+            ):
                 continue
-            smalls.seek(place[clock] * _SMALL_BYTES)
             time = clock - track.origin
             due = bisect_right(part.span.samples, time + half)
             reason = FrameReason.INTERVAL if due > reached else FrameReason.SCENE
@@ -293,7 +297,7 @@ def _read(part: _Part, clocks: Sequence[float], sizes: Sequence[FrameSize], work
                 reason = FrameReason.FIRST
             elif abs(time - track.last) <= half:
                 reason = FrameReason.LAST
-            picked.append(_Picked(track, number, round(time, 6), reason, smalls.read(_SMALL_BYTES)))
+            picked.append(_Picked(track, number, round(time, 6), reason, small))
     return picked
 
 
