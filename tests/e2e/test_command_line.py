@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,14 @@ from moderation.models.verdict import Verdict
 from moderation.services.templates import load_template
 from tests import clips
 
+Clip = Callable[[], Path]
 
-def _greenlight(*arguments: str | Path, **environment: str) -> tuple[int, str, str]:
+
+def _greenlight(*arguments: str | Path | Clip, **environment: str) -> tuple[int, str, str]:
     """Exit code, standard output and standard error."""
+    words = [argument() if callable(argument) else argument for argument in arguments]
     done = subprocess.run(
-        [Path(sys.executable).with_name("greenlight"), *arguments],
+        [Path(sys.executable).with_name("greenlight"), *words],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -44,11 +48,11 @@ def blocking(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     ("file", "exit_code", "suggestion"),
-    [(clips.clean(), 0, "pass"), (clips.code(), 20, "block"), (clips.with_sound(), 10, "review")],
+    [(clips.clean, 0, "pass"), (clips.code, 20, "block"), (clips.with_sound, 10, "review")],
     ids=["pass", "block", "review"],
 )
 def test_scan_says_with_its_exit_code_what_it_suggests(
-    blocking: Path, file: Path, exit_code: int, suggestion: str
+    blocking: Path, file: Clip, exit_code: int, suggestion: str
 ) -> None:
     code, out, err = _greenlight("scan", file, "--template", blocking, "--json")
 
@@ -57,7 +61,7 @@ def test_scan_says_with_its_exit_code_what_it_suggests(
 
 
 def test_scan_of_what_is_no_video_is_a_document_with_its_error() -> None:
-    code, out, _ = _greenlight("scan", clips.playlist(), "--json")
+    code, out, _ = _greenlight("scan", clips.playlist, "--json")
 
     assert code == 3
     document = json.loads(out)
@@ -66,7 +70,7 @@ def test_scan_of_what_is_no_video_is_a_document_with_its_error() -> None:
 
 
 def test_scan_shows_people_what_it_found_and_keeps_pictures(tmp_path: Path) -> None:
-    code, out, _ = _greenlight("scan", clips.code(), "--template", "standard", "--pictures", tmp_path / "pictures")
+    code, out, _ = _greenlight("scan", clips.code, "--template", "standard", "--pictures", tmp_path / "pictures")
 
     assert code == 10
     for word in ("REVIEW", "ad/qrcode", "0:01.0", "8 of 8 frames looked at"):
@@ -79,16 +83,25 @@ def test_scan_shows_people_what_it_found_and_keeps_pictures(tmp_path: Path) -> N
     [
         ("scan",),
         ("scan", "no-such-file.mp4"),
-        ("scan", clips.text(), "--template", "no_such_template"),
-        ("scan", clips.clean(), "--template", clips.text()),
-        ("scan", clips.clean(), "--no-such-option"),
+        ("scan", clips.text, "--template", "no_such_template"),
+        ("scan", clips.clean, "--template", clips.text),
+        ("scan", clips.clean, "--no-such-option"),
         ("upload", "no-such-file.mp4"),
-        ("upload", clips.clean(), "--url", "http://127.0.0.1:9"),
-        ("upload", clips.clean(), "--url", "http://127.0.0.1:9", "--token", "t", "--title", "é" * 65),
+        ("upload", clips.clean, "--url", "http://127.0.0.1:9"),
+        ("upload", clips.clean, "--url", "http://127.0.0.1:9", "--token", "t", "--title", "é" * 65),
     ],
-    ids=lambda arguments: " ".join(Path(argument).name for argument in arguments)[:40],
+    ids=[
+        "no file",
+        "scan no such file",
+        "no such template",
+        "no template",
+        "no such option",
+        "upload no such file",
+        "no token",
+        "title too long",
+    ],
 )
-def test_a_wrong_call_says_so_and_prints_no_document(arguments: tuple[str | Path, ...]) -> None:
+def test_a_wrong_call_says_so_and_prints_no_document(arguments: tuple[str | Clip, ...]) -> None:
     code, out, err = _greenlight(*arguments, *(["--json"] if len(arguments) > 1 else []))
 
     assert (code, out) == (2, "")
@@ -96,7 +109,7 @@ def test_a_wrong_call_says_so_and_prints_no_document(arguments: tuple[str | Path
 
 
 def test_upload_that_reaches_nobody_has_failed() -> None:
-    code, out, _ = _greenlight("upload", clips.clean(), "--url", "http://127.0.0.1:9", "--token", "t", "--json")
+    code, out, _ = _greenlight("upload", clips.clean, "--url", "http://127.0.0.1:9", "--token", "t", "--json")
 
     assert code == 4
     assert json.loads(out)["error"]["code"] == "unavailable"
@@ -105,21 +118,21 @@ def test_upload_that_reaches_nobody_has_failed() -> None:
 def test_upload_of_an_unwelcome_caller_has_failed(stack: Stack) -> None:
     caller = _caller(stack) | {"GREENLIGHT_TOKEN": stack.token(["read"])}
 
-    code, out, _ = _greenlight("upload", clips.clean(), "--json", **caller)
+    code, out, _ = _greenlight("upload", clips.clean, "--json", **caller)
 
     assert code == 4
     assert json.loads(out)["error"]["code"] == "forbidden_scope"
 
 
 def test_upload_with_an_unknown_procedure_is_a_wrong_call(stack: Stack) -> None:
-    code, out, err = _greenlight("upload", clips.clean(), "--procedure", "no_such_pre", "--json", **_caller(stack))
+    code, out, err = _greenlight("upload", clips.clean, "--procedure", "no_such_pre", "--json", **_caller(stack))
 
     assert (code, out) == (2, "")
     assert "no_such_pre" in err
 
 
-@pytest.mark.parametrize(("file", "exit_code"), [(clips.clean(), 0), (clips.text(), 3)], ids=["pass", "refused"])
-def test_upload_says_with_its_exit_code_what_came_of_it(stack: Stack, file: Path, exit_code: int) -> None:
+@pytest.mark.parametrize(("file", "exit_code"), [(clips.clean, 0), (clips.text, 3)], ids=["pass", "refused"])
+def test_upload_says_with_its_exit_code_what_came_of_it(stack: Stack, file: Clip, exit_code: int) -> None:
     code, out, err = _greenlight("upload", file, "--procedure", "standard_pre", "--json", **_caller(stack))
 
     assert code == exit_code, err
@@ -128,8 +141,8 @@ def test_upload_says_with_its_exit_code_what_came_of_it(stack: Stack, file: Path
 
 def test_scan_and_the_stack_come_to_the_same_verdict(stack: Stack) -> None:
     # GIVEN a clip in two segments with many findings, and a cover-less upload of it
-    scanned = _greenlight("scan", clips.blinking(), "--template", "standard", "--json")
-    uploaded = _greenlight("upload", clips.blinking(), "--procedure", "standard_pre", "--json", **_caller(stack))
+    scanned = _greenlight("scan", clips.blinking, "--template", "standard", "--json")
+    uploaded = _greenlight("upload", clips.blinking, "--procedure", "standard_pre", "--json", **_caller(stack))
     assert scanned[0] == uploaded[0] == 10
 
     def compared(out: str) -> dict[str, Any]:

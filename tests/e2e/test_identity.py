@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,14 @@ from tests.stored import (
 
 SIZE = 100_000
 NOBODY = "0" * 32
-CLEAN, CODE = clips.padded(clips.clean(), SIZE), clips.padded(clips.code(), SIZE)
+
+
+def _clean() -> Path:
+    return clips.padded(clips.clean(), SIZE)
+
+
+def _code() -> Path:
+    return clips.padded(clips.code(), SIZE)
 
 
 def _sign(api: Api) -> tuple[str, PostForm]:
@@ -37,16 +45,16 @@ def _sign(api: Api) -> tuple[str, PostForm]:
 
 @pytest.mark.parametrize(
     ("first", "second", "status"),
-    [(CLEAN, CODE, MediaStatus.NORMAL), (CODE, CLEAN, MediaStatus.REVIEWING)],
+    [(_clean, _code, MediaStatus.NORMAL), (_code, _clean, MediaStatus.REVIEWING)],
     ids=["clean first", "code first"],
 )
 def test_the_first_version_is_moderated_and_plays_and_a_later_one_is_only_recorded(
-    api: Api, stack: Stack, bus: Bus, first: Path, second: Path, status: MediaStatus
+    api: Api, stack: Stack, bus: Bus, first: Callable[[], Path], second: Callable[[], Path], status: MediaStatus
 ) -> None:
     # GIVEN a file, and right after it another one of the same size by the same form
     media_id, form = _sign(api)
-    api.post(form.url, form.fields, first)
-    api.post(form.url, form.fields, second)
+    api.post(form.url, form.fields, first())
+    api.post(form.url, form.fields, second())
 
     # WHEN all is moderated
     api.wait(media_id, timeout=60)
@@ -57,7 +65,7 @@ def test_the_first_version_is_moderated_and_plays_and_a_later_one_is_only_record
     assert view.job is not None
     assert view.job.verdict is not None
     assert view.media.status is status
-    assert [segment.sub_label for segment in view.job.verdict.segments] == ([] if first is CLEAN else ["qrcode"])
+    assert [segment.sub_label for segment in view.job.verdict.segments] == ([] if first is _clean else ["qrcode"])
     assert len(executions(stack, media_id)) == 1
     # AND the other is recorded, and nothing else
     (later,) = view.media.later_versions
@@ -70,7 +78,7 @@ def test_the_first_version_is_moderated_and_plays_and_a_later_one_is_only_record
     ]
     # AND only the first plays, if any
     if view.playable:
-        assert httpx.get(api.playback(media_id).url).content == first.read_bytes()
+        assert httpx.get(api.playback(media_id).url).content == first().read_bytes()
     else:
         assert object_keys(stack, "Playback", media_id) == []
 
@@ -99,8 +107,8 @@ def test_events_that_come_twice_and_out_of_order_make_one_job(api: Api, stack: S
     functions.update_event_source_mapping(UUID=source["UUID"], Enabled=False)
     try:
         media_id, form = _sign(api)
-        api.post(form.url, form.fields, CLEAN)
-        api.post(form.url, form.fields, CODE)
+        api.post(form.url, form.fields, _clean())
+        api.post(form.url, form.fields, _code())
         bodies = [message["Body"] for message in _messages(stack, 2)]
         bodies.sort(key=lambda body: json.loads(body)["Records"][0]["s3"]["object"].get("sequencer", ""))
         assert api.media(media_id).media.status is MediaStatus.UPLOADING
@@ -118,7 +126,7 @@ def test_events_that_come_twice_and_out_of_order_make_one_job(api: Api, stack: S
     assert len(executions(stack, media_id)) == 1
     assert [kind for kind in item_kinds(stack, media_id) if kind == "JOB"] == ["JOB"]
     assert len(api.media(media_id).media.later_versions) == 1
-    assert httpx.get(api.playback(media_id).url).content == CLEAN.read_bytes()
+    assert httpx.get(api.playback(media_id).url).content == _clean().read_bytes()
     # AND told once
     assert view.job is not None
     bus.wait_for(media_id, "Media Status Changed", status="normal")

@@ -1,6 +1,6 @@
 """From an uploaded file to whether it plays: both modes, sound, covers, and files that are refused."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +19,8 @@ from moderation.services.upload import CoverRequest, PostForm, SignUpload
 from tests import clips
 from tests.local_stack import Bus, held
 from tests.stored import object_keys, wait_until_settled
+
+Clip = Callable[[], Path]
 
 
 def _verdict(view: MediaView) -> Verdict:
@@ -92,11 +94,11 @@ def test_pre_a_clip_with_a_code_waits_for_a_person(api: Api, stack: Stack, bus: 
 
 
 @pytest.mark.parametrize("procedure", ["standard_pre", "standard_post"])
-@pytest.mark.parametrize("file", [clips.text(), clips.playlist()], ids=["text", "ffconcat"])
+@pytest.mark.parametrize("file", [clips.text, clips.playlist])
 def test_what_is_no_video_is_refused_in_either_mode(
-    api: Api, stack: Stack, bus: Bus, file: Path, procedure: str
+    api: Api, stack: Stack, bus: Bus, file: Clip, procedure: str
 ) -> None:
-    view = api.wait(api.upload(file, procedure=procedure), timeout=60)
+    view = api.wait(api.upload(file(), procedure=procedure), timeout=60)
 
     assert view.job is not None
     assert view.job.error is not None
@@ -133,9 +135,9 @@ def test_post_a_clip_plays_before_its_verdict_and_after_it(api: Api, stack: Stac
     assert httpx.get(url).status_code == 200
 
 
-@pytest.mark.parametrize("file", [clips.sound(), clips.with_sound()], ids=["sound alone", "video with sound"])
-def test_sound_that_nobody_heard_is_a_reason_for_review(api: Api, file: Path) -> None:
-    view = api.wait(api.upload(file, procedure="standard_pre"), timeout=60)
+@pytest.mark.parametrize("file", [clips.sound, clips.with_sound])
+def test_sound_that_nobody_heard_is_a_reason_for_review(api: Api, file: Clip) -> None:
+    view = api.wait(api.upload(file(), procedure="standard_pre"), timeout=60)
 
     verdict = _verdict(view)
     assert view.media.status is MediaStatus.REVIEWING
@@ -147,20 +149,21 @@ def test_sound_that_nobody_heard_is_a_reason_for_review(api: Api, file: Path) ->
 @pytest.mark.parametrize(
     ("covers", "suggestion", "found", "reasons"),
     [
-        ([clips.picture()], "pass", None, ()),
-        ([clips.picture(), clips.code_picture()], "review", (Form.COVER, "ad", "qrcode", 1), ()),
-        ([clips.broken_picture()], "review", None, ("cover_not_looked_at",)),
+        ([clips.picture], "pass", None, ()),
+        ([clips.picture, clips.code_picture], "review", (Form.COVER, "ad", "qrcode", 1), ()),
+        ([clips.broken_picture], "review", None, ("cover_not_looked_at",)),
     ],
     ids=["clean", "code", "broken"],
 )
 def test_covers_are_moderated_with_their_video(
     api: Api,
-    covers: Sequence[Path],
+    covers: Sequence[Clip],
     suggestion: str,
     found: tuple[Form, str, str, int] | None,
     reasons: tuple[str, ...],
 ) -> None:
-    view = api.wait(api.upload(clips.clean(), procedure="standard_pre", covers=covers), timeout=60)
+    pictures = [cover() for cover in covers]
+    view = api.wait(api.upload(clips.clean(), procedure="standard_pre", covers=pictures), timeout=60)
 
     verdict = _verdict(view)
     assert (verdict.suggestion, verdict.reasons) == (suggestion, reasons)

@@ -87,19 +87,32 @@ def test_every_code_of_a_picture_is_found(frame: MakeFrame, photos: list[Image.I
     assert sorted(str(seen.text) for seen in look(frame, picture)) == ["4006381333931", "one", "two"]
 
 
+def unreadable() -> Image.Image:
+    """A QR code with more of it painted over than its checksum can make good, its three corners left."""
+    code = symbol("https://example.com/" + "x" * 60, BarcodeFormat.QRCode, 6)
+    ImageDraw.Draw(code).rectangle((code.width * 0.4, code.height * 0.3, code.width * 0.9, code.height * 0.66), "white")
+    return code
+
+
 def test_a_qr_code_that_cannot_be_read_is_reported_once_without_text(
     frame: MakeFrame, photos: list[Image.Image]
 ) -> None:
-    # GIVEN a QR code with more of it painted over than its checksum can make good, its three corners left
-    code = symbol("https://example.com/" + "x" * 60, BarcodeFormat.QRCode, 6)
-    ImageDraw.Draw(code).rectangle((code.width * 0.4, code.height * 0.3, code.width * 0.9, code.height * 0.66), "white")
-
-    # WHEN it is looked at
-    (seen,) = look(frame, pasted(photos[0], code, (300, 200)))
-
-    # THEN it is a QR code, less sure than one that reads
+    (seen,) = look(frame, pasted(photos[0], unreadable(), (300, 200)))
     assert (seen.sub_label, seen.score, seen.text) == ("qrcode", 0.8, None)
     assert seen.box is not None
+    assert seen.box.width * 1280 > 100
+
+
+def test_beside_one_that_reads_it_is_not_reported(frame: MakeFrame, photos: list[Image.Image]) -> None:
+    picture = pasted(photos[0], unreadable(), (300, 200))
+    picture.paste(symbol("reads", BarcodeFormat.QRCode), (900, 100))
+    assert [seen.text for seen in look(frame, picture)] == ["reads"]
+
+
+def test_beside_a_barcode_it_is_reported(frame: MakeFrame, photos: list[Image.Image]) -> None:
+    picture = pasted(photos[0], unreadable(), (300, 200))
+    picture.paste(symbol("4006381333931", BarcodeFormat.EAN13, 3), (900, 100))
+    assert sorted(seen.sub_label for seen in look(frame, picture)) == ["barcode", "qrcode"]
 
 
 def test_long_texts_are_cut(frame: MakeFrame) -> None:

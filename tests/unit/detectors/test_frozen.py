@@ -33,10 +33,10 @@ def test_two_pictures_in_turn_are_not_frozen() -> None:
 
 
 def test_tracks_are_judged_apart() -> None:
-    # GIVEN two tracks, their looks in turn: one stands still, the other moves
-    still, moving = looks([None, 0, 0]), looks([None, None, None], track=1, start=10)
-    in_turn = [look for pair in zip(still, moving, strict=True) for look in pair]
-    assert frozen(mark_frozen(in_turn)) == [False, False, True, False, True, False]
+    # GIVEN two tracks, their looks in turn: one stops at once, the other a second later
+    first, second = looks([None, 0, 0]), looks([None, None, 1], track=1, start=10)
+    in_turn = [look for pair in zip(first, second, strict=True) for look in pair]
+    assert frozen(mark_frozen(in_turn)) == [False, False, True, False, True, True]
 
 
 def test_nothing_else_is_changed() -> None:

@@ -44,6 +44,13 @@ def test_a_small_logo_leaves_a_screen_black_and_a_large_one_does_not(frame: Make
     assert scores(frame, large)["black"] == 0.0
 
 
+def test_what_varies_in_one_channel_is_not_solid() -> None:
+    grown = Image.linear_gradient("L").resize(SIZE)
+    flat = Image.new("L", SIZE, 90)
+    for channels in ((grown, flat, flat), (flat, grown, flat), (flat, flat, grown)):
+        assert measure(Image.merge("RGB", channels))["solid"] == 0.0
+
+
 def test_a_page_of_text_is_not_blank() -> None:
     page = Image.new("RGB", SIZE, "white")
     pen = ImageDraw.Draw(page)
