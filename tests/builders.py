@@ -74,6 +74,11 @@ def waiting_media(media_id: str = MEDIA_ID, *, procedure_name: str = "standard_p
     )
 
 
+def probed_media() -> Media:
+    """A media whose plan has accepted the file; give it to a store to have people decide on it."""
+    return waiting_media().model_copy(update={"playback_content_type": "video/mp4"})
+
+
 def empty_verdict(job: Job) -> Verdict:
     """A clean verdict on a job, with full coverage of nothing much."""
     seen = Coverage(

@@ -25,7 +25,7 @@ from moderation.models.observation import FrameLook, Scan
 from moderation.models.plan import FrameEntry, FrameReason, SegmentFrames
 from moderation.models.template import Form, Rule, Template
 from moderation.services.work import Work
-from tests.builders import MEDIA_ID, silent_plan, waiting_media
+from tests.builders import MEDIA_ID, probed_media, silent_plan, waiting_media
 from tests.contract.conftest import REGION
 from tests.contract.deployment import EVENTS, Answer, Deployment, event_of, forget_composition, invoke
 from tests.runtime_api import LambdaProcess
@@ -256,7 +256,7 @@ def test_media_shows_deletes_and_moderates_again(deployment: Deployment) -> None
 
 def test_playback_gives_a_url_that_reads_the_copy_or_says_why_not(deployment: Deployment) -> None:
     # GIVEN a media that waits
-    deployment.with_job(waiting_media())
+    deployment.with_job(probed_media())
     route = "GET /v1/media/{media_id}/playback"
     refused = documented(deployment.call("playback", event_of("playback")), route)
     assert (refused.status, refused.code, refused.body["error"]["status"]) == (403, "not_playable", "checking")
@@ -273,7 +273,7 @@ def test_playback_gives_a_url_that_reads_the_copy_or_says_why_not(deployment: De
 
 
 def test_review_keeps_who_decided(deployment: Deployment) -> None:
-    deployment.with_job(waiting_media())
+    deployment.with_job(probed_media())
     decided = documented(deployment.call("review", event_of("review")), "POST /v1/reviews")
     assert (decided.status, decided.body["reviewer"]) == (201, "5example2client3id")
     route = "GET /v1/media/{media_id}/reviews"
@@ -400,7 +400,7 @@ def test_publish_leaves_a_media_of_nobody_alone(deployment: Deployment) -> None:
 
 def test_publish_asks_for_a_message_again_whose_media_cannot_be_copied(deployment: Deployment) -> None:
     # GIVEN a media that may play, whose file is gone, beside one that is fine
-    deployment.with_job(waiting_media())
+    deployment.with_job(probed_media())
     deployment.call("review", event_of("review"))
     deployment.uploads.delete(waiting_media().source_key)
     event = event_of("publish")

@@ -12,7 +12,7 @@ from moderation.models.template import Form
 
 # What telephones read, and of the linear formats the long ones: short ones with a weak checksum (EAN-8, UPC-E,
 # ITF, Codabar) are read into stripes. Looking for Aztec and Data Matrix would take as long as all of these.
-_FORMATS = zxingcpp.BarcodeFormats(
+FORMATS = zxingcpp.BarcodeFormats(
     [BarcodeFormat.QRCode, BarcodeFormat.EAN13, BarcodeFormat.UPCA, BarcodeFormat.Code128]
 )
 _READ, _UNREADABLE = 1.0, 0.8
@@ -33,7 +33,7 @@ class Codes:
 
     def _read(self, frame: Frame) -> list[Observation]:
         picture = frame.gray(DETAIL)
-        found = zxingcpp.read_barcodes(picture, formats=_FORMATS, return_errors=True)
+        found = zxingcpp.read_barcodes(picture, formats=FORMATS, return_errors=True)
         codes = [code for code in found if code.valid][:_MOST_CODES]
         if not any(map(_is_qr, codes)):
             broken = (code for code in found if _is_qr(code) and code.error and code.error.type == ErrorType.Checksum)
