@@ -50,7 +50,12 @@ def scan(
 ) -> Scanned:
     """Moderate `path`; segments run side by side. Evidence pictures are copied into `pictures` when given."""
     clock = SystemClock()
-    with tempfile.TemporaryDirectory(prefix="greenlight-") as folder:
+    cores = os.cpu_count()
+    with (
+        tempfile.TemporaryDirectory(prefix="greenlight-") as folder,
+        ThreadPoolExecutor(cores) as segments,
+        ThreadPoolExecutor(cores) as looking,
+    ):
         objects = FolderObjects(Path(folder))
         store = MemoryMediaStore()
         uploads = LocalUploads(Path(folder))
@@ -64,9 +69,7 @@ def scan(
             if planned.refused:
                 return Scanned(store.job(job.job_id), None)
             extraction = Extraction(store, uploads, objects)
-            cores = os.cpu_count() or 1
-            # Each segment may use every core, or the last one would leave all but one idle.
-            scanning = Scanning(store, objects, weights, threads=cores)
+            scanning = Scanning(store, objects, weights, looking)
 
             def one(index: int) -> None:
                 try:
@@ -75,11 +78,10 @@ def scan(
                 except (Permanent, Transient):
                     return  # as in the state machine: the verdict sees that the segment is missing
 
-            with ThreadPoolExecutor(cores) as pool:
-                running = [pool.submit(one, index) for index in planned.segments]
-                for done, future in enumerate(as_completed(running), start=1):
-                    future.result()
-                    progress("segments", done, len(running))
+            running = [segments.submit(one, index) for index in planned.segments]
+            for done, future in enumerate(as_completed(running), start=1):
+                future.result()
+                progress("segments", done, len(running))
             verdict = Aggregation(store, objects, settlement, clock).run(job.job_id)
         except (Permanent, Transient) as error:
             failure.run(job.job_id, type(error).__name__, str(error))

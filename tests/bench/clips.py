@@ -48,4 +48,5 @@ def slides(height: int, seconds: int, each: int = 5) -> Path:
     width = height * 16 // 9
     hold = f"select='isnan(prev_selected_t)+gte(t-prev_selected_t,{each})',scale={width}:{height},fps={FRAMES_A_SECOND}"
     encode = ["-an", "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p"]
-    return _make(f"slides-{height}-{seconds}.mp4", ["-i", str(_source()), "-t", str(seconds), "-vf", hold, *encode])
+    source = ["-stream_loop", "-1", "-i", str(_source())]
+    return _make(f"slides-{height}-{seconds}.mp4", [*source, "-t", str(seconds), "-vf", hold, *encode])

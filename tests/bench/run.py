@@ -20,6 +20,7 @@ from tests.bench import clips, handlers
 from tests.bench.measure import Usage, run
 
 CORES = 2
+TURNS = 3
 GREENLIGHT = str(Path(sys.executable).with_name("greenlight"))
 ANY_VERDICT = (0, 10, 20)
 
@@ -54,15 +55,23 @@ def decode(clip: Path) -> Usage:
 
 
 def of_clip(height: int, console: Console) -> Iterator[Figure]:
-    """Speed and memory on 60 seconds of full motion."""
+    """Speed and memory on 60 seconds of full motion. Of speed the best of some turns: others use this machine too."""
     name = f"{height}p"
     clip = clips.motion(height, 60)
-    with console.status(f"{name}: decoding, extracting, scanning"):
-        limit = decode(clip)
-        extract_usage, extracted = stage("extract", str(clip), "default")
-        fast_usage, fast = stage("extract", str(clip), "fast")
-        inference = stage("infer", "default", str(int(extracted["distinct"])))[1]["cpu"]
-        whole = scan(clip)
+    limits, extracts, fasts, inferences, scans = [], [], [], [], []
+    for turn in range(1, TURNS + 1):
+        with console.status(f"{name}: decoding, extracting, scanning ({turn} of {TURNS})"):
+            limits.append(decode(clip))
+            extracts.append(stage("extract", str(clip), "default"))
+            fasts.append(stage("extract", str(clip), "fast"))
+            inferences.append(stage("infer", "default", str(extracts[0][1]["distinct"]))[1]["cpu"])
+            scans.append(scan(clip))
+    limit = min(limits, key=lambda usage: usage.cpu)
+    extracted = min((answer for _, answer in extracts), key=lambda answer: answer["extract_cpu"])
+    fast = min((answer for _, answer in fasts), key=lambda answer: answer["extract_cpu"])
+    inference = min(inferences)
+    whole = min(scans, key=lambda usage: usage.wall)
+    extract_peak = max(usage.peak_mb for usage, _ in [*extracts, *fasts])
     floor = (limit.cpu + inference) / CORES
     yield Figure(f"{name} full decode, one thread", limit.cpu, "CPU s")
     yield Figure(f"{name} bare inference on {extracted['distinct']:.0f} frames", inference, "CPU s")
@@ -71,8 +80,8 @@ def of_clip(height: int, console: Console) -> Iterator[Figure]:
     yield Figure(f"{name} extract stage", extracted["extract_cpu"], "CPU s", limit.cpu, 0.85 * limit.cpu)
     yield Figure(f"{name} plan stage", extracted["plan_wall"], "s", limit.wall)
     yield Figure(f"{name} extract stage, fast", fast["extract_cpu"], "CPU s", limit.cpu, 0.1 * limit.cpu)
-    yield Figure(f"{name} extract, peak memory", max(extract_usage.peak_mb, fast_usage.peak_mb), "MB", None, 300)
-    yield Figure(f"{name} scan, peak memory", whole.peak_mb, "MB", None, 700)
+    yield Figure(f"{name} extract, peak memory", extract_peak, "MB", None, 300)
+    yield Figure(f"{name} scan, peak memory", max(usage.peak_mb for usage in scans), "MB", None, 700)
 
 
 def of_length(console: Console) -> Iterator[Figure]:

@@ -220,3 +220,20 @@ def test_a_copy_whose_maker_died_is_purged_with_its_media(world: World) -> None:
     world.publishing.reconcile(job.media_id)
     # THEN that copy is gone too
     assert world.publisher.copies == {}
+
+
+def test_a_removal_that_races_with_a_write_is_carried_out_at_once(world: World) -> None:
+    # GIVEN a media that plays until a person blocks it
+    media_id = world.playing()
+    world.decide(media_id, "blocked")
+
+    # WHEN somebody writes between the publisher's read and its write
+    def meddle() -> None:
+        world.store.before_save = None
+        world.store.save(world.media(media_id))
+
+    world.store.before_save = meddle
+    outcome = world.publishing.reconcile(media_id)
+    # THEN the copy is gone all the same, and on record as gone
+    assert outcome is Published.REMOVED
+    assert world.media(media_id).published_key is None

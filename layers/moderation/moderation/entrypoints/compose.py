@@ -1,6 +1,7 @@
 """Use cases wired to AWS, once per process. A test replaces what it needs by replacing a function here."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,7 +118,7 @@ def extraction() -> "Extraction":
 def scanning() -> "Scanning":
     from moderation.services.scan import Scanning
 
-    return Scanning(_store(), _objects(), Path(settings().weights), threads=os.cpu_count() or 1)
+    return Scanning(_store(), _objects(), Path(settings().weights), ThreadPoolExecutor(os.cpu_count()))
 
 
 @cache

@@ -73,8 +73,18 @@ class Publishing:
         if media.published_key is None:
             return Published.UNCHANGED
         self.publisher.delete(media.published_key)
-        self.store.save(media.model_copy(update={"published_revision": None, "published_key": None}))
-        return Published.REMOVED
+        now = media
+        # Again at once: the queue would bring its message back only after the longest copy there may be.
+        for _ in range(ATTEMPTS):
+            if now.published_key != media.published_key:
+                return Published.OVERTAKEN
+            try:
+                self.store.save(now.model_copy(update={"published_revision": None, "published_key": None}))
+            except Conflict:
+                now = self.store.media(media.media_id)
+                continue
+            return Published.REMOVED
+        raise Conflict(f"{media.media_id} changed {ATTEMPTS} times while its copy was removed")
 
     def _purge(self, media: Media) -> Published:
         self._remove(media)

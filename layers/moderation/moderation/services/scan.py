@@ -6,7 +6,7 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,12 +28,16 @@ EVIDENCE_SIZE = "detail"
 
 @dataclass(frozen=True)
 class Scanning:
-    """The use case of the scan_frames function. `threads` frames are looked at side by side."""
+    """The use case of the scan_frames function.
+
+    Frames are looked at side by side in `pool`, which is kept: the memory of models and pictures stays with a
+    thread, so that new threads for each segment would make it grow.
+    """
 
     store: MediaStore
     objects: Objects
     weights: Path
-    threads: int
+    pool: Executor
 
     def segment(self, job_id: str, index: int) -> Scan:
         """Look at one segment, leave its scan and its traces."""
@@ -68,8 +72,7 @@ class Scanning:
             def look(frame: FrameEntry) -> FrameResult:
                 return scanner.look({size: stored.read(member) for size, member in frame.pictures.items()})
 
-            with ThreadPoolExecutor(self.threads) as pool:
-                results = dict(zip((frame.ordinal for frame in distinct), pool.map(look, distinct), strict=True))
+            results = dict(zip((frame.ordinal for frame in distinct), self.pool.map(look, distinct), strict=True))
         return segment, results
 
 
