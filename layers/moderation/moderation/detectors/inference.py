@@ -1,5 +1,6 @@
 """ONNX sessions: one per file and process, loaded when first used, shared by all threads."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
@@ -12,6 +13,7 @@ import onnxruntime as ort
 Floats = npt.NDArray[np.float32]
 
 _sessions: dict[Path, Any] = {}
+_running: defaultdict[Path, Lock] = defaultdict(Lock)
 _loading = Lock()
 
 
@@ -44,7 +46,10 @@ class Network:
         if not self._path.is_file():
             raise FileNotFoundError(f"no weights {self._path.name}")
         session = load(self._path)
-        results: list[Floats] = session.run(list(outputs), {session.get_inputs()[0].name: batch})
+        # One run at a time: a session keeps memory for as many runs as ever met in it. While one thread is in this
+        # model, another is in the next one.
+        with _running[self._path]:
+            results: list[Floats] = session.run(list(outputs), {session.get_inputs()[0].name: batch})
         if not all(np.isfinite(result).all() for result in results):
             raise ArithmeticError(f"{self._path.name} gave no number")
         return results
