@@ -178,3 +178,18 @@ def test_order_of_scans_and_observations_does_not_matter(
 @given(scan_lists(), templates)
 def test_merging_the_same_scans_twice_changes_nothing(scans: list[Scan], template: Template) -> None:
     assert verdict_on([*scans, *scans], template, len(scans)) == verdict_on(scans, template, len(scans))
+
+
+@given(scan_lists(), templates, st.data())
+def test_a_detector_that_a_scan_never_asked_is_no_pass(
+    scans: list[Scan], template: Template, data: st.DataObject
+) -> None:
+    # as after a deployment between scanning and judging: missing, or there in another version
+    index = data.draw(st.integers(0, len(scans) - 1))
+    name = data.draw(st.sampled_from(sorted(DETECTORS)))
+    others = {other: version for other, version in DETECTORS.items() if other != name}
+    told = data.draw(st.sampled_from([others, {**others, name: "0"}]))
+    changed = [s.model_copy(update={"detectors": told}) if s.index == index else s for s in scans]
+    before, after = verdict_on(scans, template, len(scans)), verdict_on(changed, template, len(scans))
+    assert "detector_failed" in after.reasons
+    assert after.suggestion is Suggestion.worst(Suggestion.REVIEW, before.suggestion)

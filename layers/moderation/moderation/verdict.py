@@ -99,9 +99,14 @@ def _undecoded(scan: Scan) -> bool:
     return scan.expected - scan.decoded > max(1.0, scan.expected * UNDECODED_TOLERANCE)
 
 
-def _detector_coverage(name: str, version: str, scans: Iterable[Scan]) -> DetectorCoverage:
-    looks = [look for scan in scans if name in scan.detectors for look in scan.looks]
-    reasons = [look.failed[name] for look in looks if name in look.failed]
+def _detector_coverage(name: str, version: str, scans: Sequence[Scan]) -> DetectorCoverage:
+    """How a detector fared. A scan that did not ask it, or asked another version, is a failure on all its looks."""
+    looks = [(scan, look) for scan in scans for look in scan.looks]
+    reasons = [
+        look.failed.get(name, f"version {version} did not look")
+        for scan, look in looks
+        if name in look.failed or scan.detectors.get(name) != version
+    ]
     if not looks:
         return DetectorCoverage(state="skipped", version=version, reason="there was nothing for it to look at")
     if reasons:
