@@ -17,6 +17,7 @@ from PIL import Image
 
 from greenlight.documents import openapi
 from greenlight.paths import CHECKOUT
+from moderation.detectors.catalog import needed
 from moderation.entrypoints.http import SCOPES
 from moderation.models.event import MediaStatusChanged
 from moderation.models.job import JobError, JobState
@@ -515,9 +516,8 @@ def judge(deployment: Deployment) -> None:
     job = deployment.store.job(event_of("aggregate")["job_id"])
     work = Work(job.media_id, job.job_id)
     plan = silent_plan(segments=1, seconds=1.0, packets=25)
-    scan = Scan(
-        index=0, looks=(FrameLook(ordinal=0, time=0.0),), detectors={"codes": "1"}, planned=1, decoded=25, expected=25
-    )
+    asked = {spec.name: spec.version for spec in needed(job.template)}
+    scan = Scan(index=0, looks=(FrameLook(ordinal=0, time=0.0),), detectors=asked, planned=1, decoded=25, expected=25)
     deployment.objects.put(work.plan, plan.model_dump_json().encode(), "application/json")
     deployment.objects.put(work.scan(0), scan.model_dump_json().encode(), "application/json")
     assert invoke("aggregate", event_of("aggregate")).payload == {"suggestion": "pass"}
