@@ -62,6 +62,8 @@ def scan(
         settlement = Settlement(store, clock)
         job = _job_over(path, template, uploads, store, clock)
         failure = Failure(store, settlement)
+        scanning = Scanning(store, objects, weights, looking)
+        scanning.warm(template)
         try:
             progress("plan", 0, 1)
             planned = Planning(store, uploads, objects, settlement).run(job.job_id, STEP_SECONDS)
@@ -69,7 +71,6 @@ def scan(
             if planned.refused:
                 return Scanned(store.job(job.job_id), None)
             extraction = Extraction(store, uploads, objects)
-            scanning = Scanning(store, objects, weights, looking)
 
             def one(index: int) -> None:
                 try:

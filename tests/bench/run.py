@@ -85,10 +85,13 @@ def of_clip(height: int, console: Console) -> Iterator[Figure]:
 
 
 def of_length(console: Console) -> Iterator[Figure]:
-    """Memory is flat in the length of the video."""
+    """Memory is flat in the length of the video. Decoders meet at their peaks by chance: ten short scans have as many
+    chances as one long one.
+    """
     with console.status("ten minutes of 720p"):
-        short, long = scan(clips.motion(720, 60)), scan(clips.long(720, 10))
-    yield Figure("10-minute scan, peak memory", long.peak_mb, "MB", short.peak_mb, 1.1 * short.peak_mb)
+        long = scan(clips.long(720, 10))
+        short = max(scan(clips.motion(720, 60)).peak_mb for _ in range(10))
+    yield Figure("10-minute scan, peak memory", long.peak_mb, "MB", short, 1.1 * short)
     yield Figure("10-minute scan", long.wall, "s", 600)
 
 

@@ -14,11 +14,12 @@ from moderation.detectors.base import FrameResult
 from moderation.detectors.catalog import DetectorSpec, needed
 from moderation.detectors.covers import CoverRefused, open_cover
 from moderation.detectors.frozen import mark_frozen
+from moderation.detectors.inference import load
 from moderation.detectors.scanner import Scanner
 from moderation.models.errors import Permanent
 from moderation.models.observation import FrameLook, Scan
 from moderation.models.plan import FrameEntry, SegmentFrames
-from moderation.models.template import Form
+from moderation.models.template import Form, Template
 from moderation.ports import MediaStore, Objects, Uploads
 from moderation.services.work import Work
 
@@ -39,9 +40,15 @@ class Scanning:
     weights: Path
     pool: Executor
 
+    def warm(self, template: Template) -> None:
+        """Begin to load the models that a template needs. One that cannot be loaded fails where it is used."""
+        for model in sorted({model for spec in needed(template) for model in spec.models}):
+            self.pool.submit(load, self.weights / f"{model}.onnx")
+
     def segment(self, job_id: str, index: int) -> Scan:
         """Look at one segment, leave its scan and its traces."""
         job = self.store.job(job_id)
+        self.warm(job.template)
         work = Work(job.media_id, job.job_id)
         specs = needed(job.template)
         with tempfile.TemporaryDirectory(prefix="scan-") as name:
