@@ -1,29 +1,38 @@
-"""From verified members of an archive to the bytes of the output file."""
+"""From verified members of an archive to the bytes of the output file.
+
+What needs onnx is imported late: it is needed to build weights, not to list or verify them.
+"""
 
 import base64
+import json
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from greenlight.weights.errors import WeightsError
-from greenlight.weights.manifest import Copy, Entry, TfjsLayers
+from greenlight.weights.manifest import Copy, Entry, Mc3Checkpoint, Pixels, TfjsGraph, TfjsLayers, Tflite
 
 
 def convert(entry: Entry, members: Mapping[str, bytes]) -> bytes:
     """The content of the entry's output file; raises WeightsError when the members are not what its converter reads."""
-    match entry.converter:
-        case Copy():
-            (content,) = members.values()
-            return content
-        case TfjsLayers(outputs=outputs):
-            try:
+    try:
+        match entry.converter:
+            case Copy():
+                (content,) = members.values()
+                return content
+            case TfjsLayers(outputs=outputs):
                 return _tfjs_layers(members, outputs)
-            except (KeyError, TypeError, ValueError) as error:
-                raise WeightsError(entry.name, f"could not be converted: {error}") from error
+            case TfjsGraph(outputs=outputs):
+                return _tfjs_graph(members, outputs)
+            case Tflite(outputs=outputs, pixels=pixels):
+                return _tflite(members, outputs, pixels)
+            case Mc3Checkpoint():
+                return _mc3(members)
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(entry.name, f"could not be converted: {error}") from error
 
 
 def _tfjs_layers(members: Mapping[str, bytes], outputs: Mapping[str, str]) -> bytes:
     """Modules named after what they export: `model.min.js` the model, each other the base64 of one shard of weights."""
-    # onnx is needed to build weights, not to list or verify them.
     from greenlight.weights import tfjs
     from greenlight.weights.javascript import exported_value
 
@@ -34,3 +43,26 @@ def _tfjs_layers(members: Mapping[str, bytes], outputs: Mapping[str, str]) -> by
     model = modules.pop("model")
     shards = {name: base64.b64decode(text, validate=True) for name, text in modules.items()}
     return tfjs.convert(model["modelTopology"], tfjs.read_weights(model["weightsManifest"], shards), outputs)
+
+
+def _tfjs_graph(members: Mapping[str, bytes], outputs: Mapping[str, str]) -> bytes:
+    from greenlight.weights import tfgraph, tfjs
+
+    files = {PurePosixPath(path).name: content for path, content in members.items()}
+    (name,) = (name for name in files if name.endswith(".json"))
+    model = json.loads(files.pop(name))
+    return tfgraph.convert(model["modelTopology"], tfjs.read_weights(model["weightsManifest"], files), outputs)
+
+
+def _tflite(members: Mapping[str, bytes], outputs: Mapping[str, str], pixels: Pixels | None) -> bytes:
+    from greenlight.weights import tflite
+
+    (content,) = members.values()
+    return tflite.convert(content, outputs, pixels)
+
+
+def _mc3(members: Mapping[str, bytes]) -> bytes:
+    from greenlight.weights import checkpoint, mc3
+
+    (content,) = members.values()
+    return mc3.convert(checkpoint.read_tensors(content))

@@ -39,7 +39,10 @@ class Member(_Strict):
 
 
 class Licence(_Strict):
-    """Licence of the weights; `notices` are the members whose text must travel with them."""
+    """Licence of the weights; `notices` are the members whose text must travel with them.
+
+    The text of Apache-2.0, which packages often leave out, is added to them.
+    """
 
     spdx: str
     holder: str
@@ -60,6 +63,34 @@ class TfjsLayers(_Strict):
     outputs: dict[str, str] = Field(min_length=1)
 
 
+class TfjsGraph(_Strict):
+    """A graph model of TF.js, its JSON and one shard of weights; `outputs` maps ONNX output names to nodes."""
+
+    kind: Literal["tfjs-graph"]
+    outputs: dict[str, str] = Field(min_length=1)
+
+
+class Pixels(_Strict):
+    """What the levels 0..255 of a picture stand for: (level - zero) / scale."""
+
+    zero: int = Field(ge=0, le=255)
+    scale: int = Field(gt=0)
+
+
+class Tflite(_Strict):
+    """The single member is a TFLite model; `outputs` maps ONNX output names to tensors. See `tflite.convert`."""
+
+    kind: Literal["tflite"]
+    outputs: dict[str, str] = Field(min_length=1)
+    pixels: Pixels | None = None
+
+
+class Mc3Checkpoint(_Strict):
+    """The single member is a PyTorch checkpoint of the video network MC3-18. See `mc3.convert`."""
+
+    kind: Literal["mc3-checkpoint"]
+
+
 class Output(_Strict):
     """The file that detectors load."""
 
@@ -76,7 +107,7 @@ class Entry(_Strict):
     layer: FileName
     source: Source
     members: tuple[Member, ...] = Field(min_length=1)
-    converter: Annotated[Copy | TfjsLayers, Field(discriminator="kind")]
+    converter: Annotated[Copy | TfjsLayers | TfjsGraph | Tflite | Mc3Checkpoint, Field(discriminator="kind")]
     output: Output
     licence: Licence
 

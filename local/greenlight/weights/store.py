@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
-from greenlight.paths import cache_folder
+from greenlight.paths import CHECKOUT, cache_folder
 from greenlight.weights.archives import Download, download, read_members, verify
 from greenlight.weights.converters import convert
 from greenlight.weights.errors import WeightsError
@@ -20,6 +20,9 @@ Step = Literal["download", "convert", "ready"]
 Progress = Callable[[str, Step], None]
 
 LICENCES = "licences"
+
+_APACHE = CHECKOUT / "LICENSE"
+"""The project's own licence is the same."""
 
 
 def weights_folder() -> Path:
@@ -114,7 +117,8 @@ def _install(entry: Entry, archive: Path, folder: Path) -> None:
 def _notice(entry: Entry, texts: Iterable[bytes]) -> bytes:
     licence = entry.licence
     head = f"{entry.output.file}: {licence.model}, {licence.spdx}, {licence.holder}\nTaken from {entry.source}\n"
-    return b"\n".join([head.encode(), *(text.strip() + b"\n" for text in texts)])
+    own = [_APACHE.read_bytes()] if licence.spdx == "Apache-2.0" else []
+    return b"\n".join([head.encode(), *(text.strip() + b"\n" for text in (*texts, *own))])
 
 
 def _stamp_path(entry: Entry, folder: Path) -> Path:

@@ -6,26 +6,20 @@ All arithmetic is elementwise in float64, so the written bytes are the same on e
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import onnx
-from onnx import TensorProto, helper, numpy_helper
 
-Array = npt.NDArray[Any]
+from greenlight.weights.graph import Array, Graph, Value
 
-_OPSET = 17
-_IR_VERSION = 8
-_NO_PADS = (0, 0, 0, 0)
 _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D")
 
 
 def read_weights(groups: Sequence[Mapping[str, Any]], shards: Mapping[str, bytes]) -> dict[str, Array]:
-    """Tensors by name from a weights manifest and its shards, quantised ones as the float32 values they stand for.
+    """Tensors by name from a weights manifest and its shards.
 
-    Raises ValueError when the shards are not exactly as long as the manifest says.
+    What is quantised to whole numbers comes as the float32 that it stands for. Raises ValueError when the shards are
+    not exactly as long as the manifest says.
     """
     tensors: dict[str, Array] = {}
     for group in groups:
@@ -40,8 +34,8 @@ def read_weights(groups: Sequence[Mapping[str, Any]], shards: Mapping[str, bytes
             values: Array = np.frombuffer(buffer, stored, count, offset)
             offset += count * stored.itemsize
             if quantization and stored.kind == "u":
-                values = values.astype(np.float64) * quantization["scale"] + quantization["min"]
-            tensors[weight["name"]] = values.astype(np.float32).reshape(weight["shape"])
+                values = (values.astype(np.float64) * quantization["scale"] + quantization["min"]).astype(np.float32)
+            tensors[weight["name"]] = values.reshape(weight["shape"])
         if offset != len(buffer):
             raise ValueError(f"{len(buffer) - offset} bytes of the shards are described by no weight")
     return tensors
@@ -70,24 +64,13 @@ class _Layer:
         self.inputs: list[str] = [node[0] for node in item["inbound_nodes"][0]] if item["inbound_nodes"] else []
 
 
-@dataclass(frozen=True)
-class _Value:
-    """A tensor of the graph: name, shape without the batch axis (channels first), padding still to be applied."""
-
-    name: str
-    shape: tuple[int, ...]
-    pads: tuple[int, int, int, int] = _NO_PADS  # top, left, bottom, right
-
-
 class _Writer:
     def __init__(self, layers: Sequence[_Layer], weights: Mapping[str, Array]) -> None:
         self._weights = weights
-        self._nodes: list[onnx.NodeProto] = []
-        self._constants: list[onnx.TensorProto] = []
-        self._inputs: list[onnx.ValueInfoProto] = []
-        self._values: dict[str, _Value] = {}
+        self._graph = Graph()
+        self._values: dict[str, Value] = {}
         self._folded = _foldable(layers)
-        self._writers: dict[str, Callable[[_Layer, list[_Value]], _Value]] = {
+        self._writers: dict[str, Callable[[_Layer, list[Value]], Value]] = {
             "InputLayer": self._input,
             "ZeroPadding2D": self._padding,
             "Conv2D": self._convolution,
@@ -106,47 +89,28 @@ class _Writer:
         if layer.kind not in self._writers:
             raise ValueError(f"layer {layer.name}: {layer.kind} is not supported")
         values = [self._values[name] for name in layer.inputs]
-        if layer.kind not in (*_CONVOLUTIONS, "ZeroPadding2D") and any(value.pads != _NO_PADS for value in values):
+        if layer.kind not in (*_CONVOLUTIONS, "ZeroPadding2D") and any(value.padded for value in values):
             raise ValueError(f"layer {layer.name}: padding before {layer.kind} is not supported")
         self._values[layer.name] = self._writers[layer.kind](layer, values)
 
     def finish(self, outputs: Mapping[str, str]) -> bytes:
-        infos = []
-        for name, layer in outputs.items():
-            value = self._values[layer]
-            self._nodes.append(helper.make_node("Identity", [value.name], [name], name=name))
-            infos.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *value.shape]))
-        graph = helper.make_graph(self._nodes, "greenlight", self._inputs, infos, self._constants)
-        opset = helper.make_opsetid("", _OPSET)
-        model = helper.make_model(graph, producer_name="greenlight", opset_imports=[opset], ir_version=_IR_VERSION)
-        onnx.checker.check_model(model, full_check=True)
-        return bytes(model.SerializeToString(deterministic=True))
-
-    def _node(self, operator: str, name: str, inputs: Sequence[str], **attributes: Any) -> str:
-        self._nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
-        return name
-
-    def _constant(self, name: str, values: Array) -> str:
-        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(values, np.float32), name))
-        return name
+        return self._graph.finish({name: self._values[layer] for name, layer in outputs.items()})
 
     def _tensor(self, layer: _Layer, name: str) -> Array:
         return self._weights[f"{layer.name}/{name}"].astype(np.float64)
 
-    def _input(self, layer: _Layer, _: list[_Value]) -> _Value:
+    def _input(self, layer: _Layer, _: list[Value]) -> Value:
         height, width, channels = layer.config["batch_input_shape"][1:]
-        shape = ["batch", height, width, channels]
-        self._inputs.append(helper.make_tensor_value_info("image", TensorProto.FLOAT, shape))
-        return _Value(self._node("Transpose", layer.name, ["image"], perm=[0, 3, 1, 2]), (channels, height, width))
+        return self._graph.channels_first(layer.name, self._graph.input("image", (height, width, channels)))
 
-    def _padding(self, layer: _Layer, values: list[_Value]) -> _Value:
+    def _padding(self, layer: _Layer, values: list[Value]) -> Value:
         (top, bottom), (left, right) = layer.config["padding"]
         added = (top, left, bottom, right)
         before = values[0].pads
         pads = (before[0] + top, before[1] + left, before[2] + bottom, before[3] + right)
-        return _Value(values[0].name, values[0].shape, pads if any(added) else before)
+        return Value(values[0].name, values[0].shape, pads if any(added) else before)
 
-    def _convolution(self, layer: _Layer, values: list[_Value]) -> _Value:
+    def _convolution(self, layer: _Layer, values: list[Value]) -> Value:
         (value,) = values
         channels = value.shape[0]
         if layer.kind == "DepthwiseConv2D":
@@ -160,28 +124,27 @@ class _Writer:
         if normalization := self._folded.get(layer.name):
             factor, shift = self._normalization_terms(normalization)
             kernel, bias = kernel * factor[:, None, None, None], bias * factor + shift
-        pads, size = _window(layer, value, kernel.shape[2:], layer.config["strides"], layer.config["dilation_rate"])
-        name = self._node(
-            "Conv",
+        result = self._graph.convolution(
             layer.name,
-            [value.name, self._constant(f"{layer.name}/kernel", kernel), self._constant(f"{layer.name}/bias", bias)],
-            kernel_shape=list(kernel.shape[2:]),
+            value,
+            kernel,
+            bias,
             strides=layer.config["strides"],
+            padding=layer.config["padding"],
             dilations=layer.config["dilation_rate"],
-            group=groups,
-            pads=pads,
+            groups=groups,
         )
-        return self._activated(layer, _Value(name, (len(kernel), *size)))
+        return self._activated(layer, result)
 
-    def _normalization(self, layer: _Layer, values: list[_Value]) -> _Value:
+    def _normalization(self, layer: _Layer, values: list[Value]) -> Value:
         if self._folded.get(layer.inputs[0]) is layer:
             return values[0]
         factor, shift = self._normalization_terms(layer)
         shape = (-1, *[1] * (len(values[0].shape) - 1))
-        constant = self._constant(f"{layer.name}/factor", factor.reshape(shape))
-        scaled = self._node("Mul", f"{layer.name}/scaled", [values[0].name, constant])
-        constant = self._constant(f"{layer.name}/shift", shift.reshape(shape))
-        return _Value(self._node("Add", layer.name, [scaled, constant]), values[0].shape)
+        constant = self._graph.constant(f"{layer.name}/factor", factor.reshape(shape))
+        scaled = self._graph.node("Mul", f"{layer.name}/scaled", [values[0].name, constant])
+        constant = self._graph.constant(f"{layer.name}/shift", shift.reshape(shape))
+        return Value(self._graph.node("Add", layer.name, [scaled, constant]), values[0].shape)
 
     def _normalization_terms(self, layer: _Layer) -> tuple[Array, Array]:
         """Factor and shift of a layer of batch normalisation: y = x · factor + shift."""
@@ -192,63 +155,56 @@ class _Writer:
         shift = -mean * factor
         return factor, shift + self._tensor(layer, "beta") if layer.config["center"] else shift
 
-    def _relu(self, layer: _Layer, values: list[_Value]) -> _Value:
+    def _relu(self, layer: _Layer, values: list[Value]) -> Value:
         if layer.config.get("negative_slope") or layer.config.get("threshold"):
             raise ValueError(f"layer {layer.name}: leaky and shifted ReLU are not supported")
         highest = layer.config.get("max_value")
-        return self._rectified(layer.name, values[0], highest)
+        return self._graph.rectified(layer.name, values[0], highest)
 
-    def _rectified(self, name: str, value: _Value, highest: float | None) -> _Value:
-        if highest is None:
-            return _Value(self._node("Relu", name, [value.name]), value.shape)
-        limits = [self._constant(f"{name}/low", np.array(0.0)), self._constant(f"{name}/high", np.array(highest))]
-        return _Value(self._node("Clip", name, [value.name, *limits]), value.shape)
-
-    def _activated(self, layer: _Layer, value: _Value) -> _Value:
+    def _activated(self, layer: _Layer, value: Value) -> Value:
         match layer.config.get("activation", "linear"):
             case "linear":
                 return value
             case "relu":
-                return self._rectified(f"{layer.name}/relu", value, None)
+                return self._graph.rectified(f"{layer.name}/relu", value)
             case "softmax" if len(value.shape) == 1:
-                return _Value(self._node("Softmax", f"{layer.name}/softmax", [value.name], axis=-1), value.shape)
+                return Value(self._graph.node("Softmax", f"{layer.name}/softmax", [value.name], axis=-1), value.shape)
             case other:
                 raise ValueError(f"layer {layer.name}: activation {other} is not supported")
 
-    def _add(self, layer: _Layer, values: list[_Value]) -> _Value:
+    def _add(self, layer: _Layer, values: list[Value]) -> Value:
         first, second = values
-        return _Value(self._node("Add", layer.name, [first.name, second.name]), first.shape)
+        return Value(self._graph.node("Add", layer.name, [first.name, second.name]), first.shape)
 
-    def _average_pool(self, layer: _Layer, values: list[_Value]) -> _Value:
+    def _average_pool(self, layer: _Layer, values: list[Value]) -> Value:
         (value,) = values
-        pads, size = _window(layer, value, layer.config["pool_size"], layer.config["strides"], (1, 1))
-        name = self._node(
-            "AveragePool",
+        return self._graph.pool(
+            "Average",
             layer.name,
-            [value.name],
-            kernel_shape=layer.config["pool_size"],
+            value,
+            reach=layer.config["pool_size"],
             strides=layer.config["strides"],
-            pads=pads,
+            padding=layer.config["padding"],
         )
-        return _Value(name, (value.shape[0], *size))
 
-    def _global_average_pool(self, layer: _Layer, values: list[_Value]) -> _Value:
-        pooled = self._node("GlobalAveragePool", f"{layer.name}/pooled", [values[0].name])
-        return _Value(self._node("Flatten", layer.name, [pooled]), values[0].shape[:1])
+    def _global_average_pool(self, layer: _Layer, values: list[Value]) -> Value:
+        pooled = self._graph.node("GlobalAveragePool", f"{layer.name}/pooled", [values[0].name])
+        return Value(self._graph.node("Flatten", layer.name, [pooled]), values[0].shape[:1])
 
-    def _flatten(self, layer: _Layer, values: list[_Value]) -> _Value:
+    def _flatten(self, layer: _Layer, values: list[Value]) -> Value:
         (value,) = values
-        name = value.name
         if len(value.shape) == 3 and value.shape[1:] != (1, 1):  # Keras flattens with the channels last
-            name = self._node("Transpose", f"{layer.name}/channels_last", [name], perm=[0, 2, 3, 1])
-        return _Value(self._node("Flatten", layer.name, [name]), (int(np.prod(value.shape)),))
+            value = self._graph.channels_last(f"{layer.name}/channels_last", value)
+        return Value(self._graph.node("Flatten", layer.name, [value.name]), (int(np.prod(value.shape)),))
 
-    def _dense(self, layer: _Layer, values: list[_Value]) -> _Value:
+    def _dense(self, layer: _Layer, values: list[Value]) -> Value:
+        (value,) = values
         kernel = self._tensor(layer, "kernel")
         bias = self._tensor(layer, "bias") if layer.config["use_bias"] else np.zeros(kernel.shape[1])
-        inputs = [self._constant(f"{layer.name}/kernel", kernel), self._constant(f"{layer.name}/bias", bias)]
-        name = self._node("Gemm", layer.name, [values[0].name, *inputs])
-        return self._activated(layer, _Value(name, (kernel.shape[1],)))
+        constants = {"kernel": kernel, "bias": bias}
+        inputs = [self._graph.constant(f"{layer.name}/{key}", numbers) for key, numbers in constants.items()]
+        name = self._graph.node("Gemm", layer.name, [value.name, *inputs])
+        return self._activated(layer, Value(name, (kernel.shape[1],)))
 
 
 def _foldable(layers: Sequence[_Layer]) -> dict[str, _Layer]:
@@ -263,22 +219,3 @@ def _foldable(layers: Sequence[_Layer]) -> dict[str, _Layer]:
         and before.config.get("activation", "linear") == "linear"
         and readers.count(before.name) == 1
     }
-
-
-def _window(
-    layer: _Layer, value: _Value, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
-) -> tuple[list[int], tuple[int, int]]:
-    """Padding (top, left, bottom, right) and output size (height, width) of a sliding window."""
-    starts, ends, sizes = [], [], []
-    for axis in (0, 1):
-        length = value.shape[axis + 1] + value.pads[axis] + value.pads[axis + 2]
-        reach = (kernel[axis] - 1) * dilations[axis] + 1
-        if layer.config["padding"] == "same":
-            size = -(-length // strides[axis])
-            missing = max((size - 1) * strides[axis] + reach - length, 0)
-        else:
-            size, missing = (length - reach) // strides[axis] + 1, 0
-        starts.append(value.pads[axis] + missing // 2)
-        ends.append(value.pads[axis + 2] + missing - missing // 2)
-        sizes.append(size)
-    return [*starts, *ends], (sizes[0], sizes[1])

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 Floats = npt.NDArray[np.float32]
+Levels = npt.NDArray[np.uint8]
 
 _sessions: dict[Path, Any] = {}
 _running: defaultdict[Path, Lock] = defaultdict(Lock)
@@ -38,7 +39,7 @@ class Network:
     def __init__(self, weights: Path, name: str) -> None:
         self._path = weights / f"{name}.onnx"
 
-    def run(self, outputs: Sequence[str], batch: Floats) -> list[Floats]:
+    def run(self, outputs: Sequence[str], batch: Floats | Levels) -> list[Floats]:
         """The named outputs for a batch of pictures.
 
         Raises FileNotFoundError without the weights, ArithmeticError when the result is not finite.
