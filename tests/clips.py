@@ -32,6 +32,12 @@ def clean() -> Path:
 
 
 @cache
+def short() -> Path:
+    """One silent second, as small as can be: for tests that care about many files rather than what is in them."""
+    return make("short.mp4", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=10:duration=1", "-an", *_H264)
+
+
+@cache
 def code() -> Path:
     """The same with a QR code over its middle."""
     shown = f"[0:v]{_SHAPE}[v];[v][1:v]overlay=20:20:enable='between(t,{CODE_FROM},{CODE_TO})'[out]"

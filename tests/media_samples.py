@@ -8,9 +8,11 @@ from pathlib import Path
 from moderation.media.ffmpeg import executable
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="greenlight-samples-")
-_H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
+H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 _X264 = ("-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p")
 """With B-frames, unlike the fastest preset."""
+_KEY = "76a6c65c5ea762046bd749a2e632ccbb"
+CENC = ("-encryption_scheme", "cenc-aes-ctr", "-encryption_key", _KEY, "-encryption_kid", _KEY[::-1])
 
 
 def path(name: str) -> Path:
@@ -35,15 +37,15 @@ def changed(name: str, original: Path, *changes: tuple[int, bytes]) -> Path:
     return path(name)
 
 
-def _color(value: str, fps: int, seconds: float, size: str = "160x90") -> tuple[str, ...]:
+def color(value: str, fps: int, seconds: float, size: str = "160x90") -> tuple[str, ...]:
     return ("-f", "lavfi", "-i", f"color={value}:size={size}:rate={fps}:duration={seconds}")
 
 
-def _moving(fps: int, seconds: float, size: str = "160x90") -> tuple[str, ...]:
+def moving(fps: float, seconds: float, size: str = "160x90") -> tuple[str, ...]:
     return ("-f", "lavfi", "-i", f"testsrc2=size={size}:rate={fps}:duration={seconds}")
 
 
-def _tone(seconds: float, hertz: int = 440) -> tuple[str, ...]:
+def tone(seconds: float, hertz: int = 440) -> tuple[str, ...]:
     return ("-f", "lavfi", "-i", f"sine=frequency={hertz}:sample_rate=44100:duration={seconds}")
 
 
@@ -52,22 +54,22 @@ def clip(fps: int = 25, seconds: float = 4, gop: int = 25, suffix: str = "mp4") 
     """Moving pictures with B-frames and sound."""
     encode = [*_X264, "-g", str(gop), "-bf", "3"]
     name = f"clip-{fps}-{seconds}-{gop}.{suffix}"
-    return make(name, *_moving(fps, seconds), *_tone(seconds), *encode, "-c:a", "aac", "-shortest")
+    return make(name, *moving(fps, seconds), *tone(seconds), *encode, "-c:a", "aac", "-shortest")
 
 
 @cache
 def open_gop(seconds: float = 6, suffix: str = "mkv") -> Path:
     """Groups of pictures whose first frames lean on the group before."""
     encode = [*_X264, "-g", "25", "-bf", "3", "-x264-params", "open-gop=1:scenecut=0"]
-    return make(f"open.{suffix}", *_moving(25, seconds), *encode)
+    return make(f"open.{suffix}", *moving(25, seconds), *encode)
 
 
 @cache
 def two_tracks() -> Path:
     """A second video track that is larger than the first."""
     maps = ["-map", "0:v", "-map", "1:v", "-map", "2:a", "-map", "3:a"]
-    sources = [*_moving(25, 3), *_color("red", 25, 3, "320x180"), *_tone(3), *_tone(3, 880)]
-    return make("two.mp4", *sources, *maps, *_H264, "-c:a", "aac")
+    sources = [*moving(25, 3), *color("red", 25, 3, "320x180"), *tone(3), *tone(3, 880)]
+    return make("two.mp4", *sources, *maps, *H264, "-c:a", "aac")
 
 
 @cache
@@ -86,46 +88,46 @@ def foreign_frame(at: int = 125, flash: int | None = None) -> Path:
     white = "" if flash is None else f",drawbox=w=iw:h=ih:color=white:t=fill:enable='eq(n,{flash})'"
     graph = f"[0:v][1:v]overlay=enable='eq(n,{at})':shortest=1{white}"
     name = f"foreign-{at}-{flash}.mp4"
-    return make(name, *_moving(25, 10), "-f", "lavfi", "-i", other, "-filter_complex", graph, *_X264, "-g", "250")
+    return make(name, *moving(25, 10), "-f", "lavfi", "-i", other, "-filter_complex", graph, *_X264, "-g", "250")
 
 
 @cache
 def strobe(seconds: int = 16) -> Path:
     """Black and white and two grays in turn, on every frame."""
     lut = "geq=lum='if(mod(N,2),255*mod(floor(N/2),2),80+80*mod(floor(N/2),2))':cb=128:cr=128"
-    return make("strobe.mp4", *_color("gray", 25, seconds, "64x64"), "-vf", lut, *_H264)
+    return make("strobe.mp4", *color("gray", 25, seconds, "64x64"), "-vf", lut, *H264)
 
 
 @cache
 def variable_rate() -> Path:
     """Bursts of frames and pauses of up to two seconds."""
     pick = "select='lt(mod(n,75),12)+eq(n,40)+eq(n,63)'"
-    return make("variable.mp4", *_moving(25, 9), "-vf", pick, "-fps_mode", "vfr", *_X264)
+    return make("variable.mp4", *moving(25, 9), "-vf", pick, "-fps_mode", "vfr", *_X264)
 
 
 @cache
 def gif(fps: int = 10, seconds: float = 3) -> Path:
-    return make(f"moving-{fps}-{seconds}.gif", *_moving(fps, seconds))
+    return make(f"moving-{fps}-{seconds}.gif", *moving(fps, seconds))
 
 
 @cache
 def rotated(degrees: int) -> Path:
     """Stored 160×90 with a red left half; shown turned by so many degrees clockwise."""
     box = "drawbox=w=iw/2:h=ih:color=red:t=fill"
-    flat = make("flat.mp4", *_color("blue", 25, 1), "-vf", box, *_H264)
+    flat = make("flat.mp4", *color("blue", 25, 1), "-vf", box, *H264)
     return make(f"rotated-{degrees}.mp4", "-display_rotation", str(-degrees), "-i", flat, "-c", "copy")
 
 
 @cache
 def squeezed() -> Path:
     """Stored 160×90 with pixels half as wide as high."""
-    return make("squeezed.mp4", *_moving(25, 1), "-vf", "setsar=1/2", *_H264)
+    return make("squeezed.mp4", *moving(25, 1), "-vf", "setsar=1/2", *H264)
 
 
 @cache
 def hidden_half() -> Path:
     """Ten seconds, the second five of them red, of which the edit list shows the first five."""
-    sources = [*_color("blue", 25, 10), "-vf", "drawbox=w=iw:h=ih:color=red:t=fill:enable='gte(t,5)'"]
+    sources = [*color("blue", 25, 10), "-vf", "drawbox=w=iw:h=ih:color=red:t=fill:enable='gte(t,5)'"]
     whole = make("whole.mp4", *sources, *_X264)
     at = whole.read_bytes().index(b"elst") + 12
     return changed("hidden.mp4", whole, (at, (5000).to_bytes(4, "big")))
@@ -140,7 +142,7 @@ def hidden_start() -> Path:
 @cache
 def false_duration() -> Path:
     """Ten seconds that the header calls one millisecond."""
-    honest = make("honest.mp4", *_moving(25, 10), *_X264, "-use_editlist", "0")
+    honest = make("honest.mp4", *moving(25, 10), *_X264, "-use_editlist", "0")
     data = honest.read_bytes()
     one = (1).to_bytes(4, "big")
     return changed(
@@ -156,19 +158,19 @@ def false_duration() -> Path:
 def day_long() -> Path:
     """A few kilobytes whose second frame is shown a day after the first."""
     spread = "setpts=N*86400/TB"
-    return make("day.mp4", *_color("blue", 1, 2), "-vf", spread, "-fps_mode", "passthrough", *_H264)
+    return make("day.mp4", *color("blue", 1, 2), "-vf", spread, "-fps_mode", "passthrough", *H264)
 
 
 @cache
 def many_sounds(tracks: int = 400) -> Path:
     maps = [part for _ in range(tracks) for part in ("-map", "0:a")]
-    return make("sounds.mp4", *_tone(0.1), *maps, "-c:a", "pcm_s16le", "-f", "mov")
+    return make("sounds.mp4", *tone(0.1), *maps, "-c:a", "pcm_s16le", "-f", "mov")
 
 
 @cache
 def huge_pixels() -> Path:
     """A tiny JPEG track that announces 16000×16000 pixels, in the container and in the pictures."""
-    small = make("jpegs.mov", *_color("blue", 5, 1, "64x64"), "-c:v", "mjpeg")
+    small = make("jpegs.mov", *color("blue", 5, 1, "64x64"), "-c:v", "mjpeg")
     data = small.read_bytes()
     side = (16000).to_bytes(2, "big")
     changes = [(data.index(b"stsd") + 44, side * 2)]
@@ -181,22 +183,20 @@ def huge_pixels() -> Path:
 
 @cache
 def encrypted() -> Path:
-    key = "76a6c65c5ea762046bd749a2e632ccbb"
-    scheme = ["-encryption_scheme", "cenc-aes-ctr", "-encryption_key", key, "-encryption_kid", key[::-1]]
-    return make("encrypted.mp4", *_moving(25, 1), *_H264, *scheme)
+    return make("encrypted.mp4", *moving(25, 1), *H264, *CENC)
 
 
 @cache
 def sound_only() -> Path:
-    return make("sound.m4a", *_tone(4), "-c:a", "aac")
+    return make("sound.m4a", *tone(4), "-c:a", "aac")
 
 
 @cache
 def sound_with_cover() -> Path:
     """Music with a cover picture, which is no video."""
-    cover = make("cover.png", *_moving(1, 1), "-frames:v", "1")
+    cover = make("cover.png", *moving(1, 1), "-frames:v", "1")
     maps = ["-map", "0:a", "-map", "1:v", "-c:v", "copy", "-c:a", "libmp3lame", "-disposition:v", "attached_pic"]
-    return make("music.mp3", *_tone(2), "-i", cover, *maps)
+    return make("music.mp3", *tone(2), "-i", cover, *maps)
 
 
 @cache
@@ -212,7 +212,7 @@ def damaged() -> Path:
 def another_color() -> Path:
     """Red, then a green that is as light."""
     green = "drawbox=w=iw:h=ih:color=0x008200:t=fill:enable='gte(n,50)'"
-    return make("colors.mp4", *_color("red", 25, 4), "-vf", green, *_H264)
+    return make("colors.mp4", *color("red", 25, 4), "-vf", green, *H264)
 
 
 @cache
@@ -227,8 +227,8 @@ def scratched() -> Path:
 def joined(suffix: str) -> Path:
     """Two clips one after the other, the second of which starts its clock anew: four seconds of blue, then red."""
     parts = [
-        make(f"{color}.{suffix}", *_color(color, 25, 4), *_X264, "-g", "25", "-bf", "3").read_bytes()
-        for color in ("blue", "red")
+        make(f"{shade}.{suffix}", *color(shade, 25, 4), *_X264, "-g", "25", "-bf", "3").read_bytes()
+        for shade in ("blue", "red")
     ]
     header = parts[1].index(b"\x12\x00\x00") if suffix == "flv" else 0
     return written(f"joined.{suffix}", parts[0] + parts[1][header:])
@@ -237,8 +237,8 @@ def joined(suffix: str) -> Path:
 @cache
 def growing() -> Path:
     """Four seconds of blue at 160×90, then four of white at 320×180, in one track."""
-    for color, size in (("blue", "160x90"), ("white", "320x180")):
-        make(f"{size}.ts", *_color(color, 25, 4, size), *_X264, "-g", "25", "-bf", "3")
+    for shade, size in (("blue", "160x90"), ("white", "320x180")):
+        make(f"{size}.ts", *color(shade, 25, 4, size), *_X264, "-g", "25", "-bf", "3")
     both = written("both.txt", b"file 160x90.ts\nfile 320x180.ts\n")
     return make("growing.ts", "-f", "concat", "-safe", "0", "-i", both, "-c", "copy")
 

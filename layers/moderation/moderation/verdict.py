@@ -10,14 +10,17 @@ from datetime import datetime
 from enum import StrEnum
 
 from moderation.models.observation import Scan
-from moderation.models.plan import Plan
+from moderation.models.plan import Evasion, Plan
 from moderation.models.template import PICTURE_FORMS, SOUND_FORMS, Form, Template
 from moderation.models.verdict import Coverage, DetectorCoverage, Suggestion, Verdict, Versions
+from moderation.text import has_lookalikes
 from moderation.timeline import Reporters, cover_segments, video_segments, worst_first
 
 INLINE_SEGMENTS = 10
 UNDECODED_TOLERANCE = 0.005
 """Share of frames that may be undecodable in a segment, and always one frame: a glitch, not a hiding place."""
+DAMAGED_TOLERANCE = 0.01
+"""Share of frames that a decoder may have to patch up in a segment, and always one frame."""
 
 
 class Gap(StrEnum):
@@ -25,6 +28,7 @@ class Gap(StrEnum):
 
     SEGMENT_FAILED = "segment_failed"
     FRAMES_UNDECODED = "frames_undecoded"
+    FRAMES_DAMAGED = "frames_damaged"
     FRAMES_NOT_LOOKED_AT = "frames_not_looked_at"
     SCENE_CHANGES_CAPPED = "scene_changes_capped"
     DETECTOR_FAILED = "detector_failed"
@@ -47,6 +51,7 @@ class Evidence:
     covers_planned: int
     detectors: Mapping[str, str]
     reporters: Reporters
+    title: str = ""
 
 
 def coverage(evidence: Evidence, template: Template) -> Coverage:
@@ -67,6 +72,7 @@ def coverage(evidence: Evidence, template: Template) -> Coverage:
     gaps: dict[Gap, bool] = {
         Gap.SEGMENT_FAILED: bool(missing) and asks_pictures,
         Gap.FRAMES_UNDECODED: any(_undecoded(scan) for scan in scans),
+        Gap.FRAMES_DAMAGED: any(scan.damaged > max(1.0, scan.expected * DAMAGED_TOLERANCE) for scan in scans),
         Gap.FRAMES_NOT_LOOKED_AT: any(scan.planned > len(scan.looks) for scan in scans),
         Gap.SCENE_CHANGES_CAPPED: any(scan.capped for scan in [*scans, *covers]),
         Gap.DETECTOR_FAILED: any(detector.state == "failed" for detector in detectors.values()),
@@ -138,7 +144,7 @@ def judge(
         form=leading.form if leading else None,
         confidence=leading.confidence if leading else 0,
         reasons=seen.gaps,
-        evasions=tuple(evidence.plan.evasions),
+        evasions=_evasions(evidence),
         segments=tuple(segments),
         segments_total=len(segments),
         duration=evidence.plan.duration,
@@ -146,6 +152,12 @@ def judge(
         versions=versions,
         created_at=now,
     )
+
+
+def _evasions(evidence: Evidence) -> tuple[str, ...]:
+    """What was tried. Named for people: what it would have hidden was looked at, so that it changes no suggestion."""
+    told = (Evasion.LOOKALIKE_TITLE,) if has_lookalikes(evidence.title) else ()
+    return (*evidence.plan.evasions, *told)
 
 
 def inline(verdict: Verdict, segments_file: str) -> Verdict:

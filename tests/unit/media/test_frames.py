@@ -316,3 +316,52 @@ def test_decoding_stops_at_the_deadline(tmp_path: Path) -> None:
 
     assert refused.value.code is RefusalCode.TIMEOUT
     assert list(tmp_path.iterdir()) == []
+
+
+def test_clocks_finer_than_a_microsecond_lose_no_sample(tmp_path: Path) -> None:
+    encode = ["-c:v", "libx265", "-x265-params", "log-level=0"]
+    source = samples.make("fine.hevc", *samples.moving(10, 1, "64x48"), *encode)
+
+    frames = looked_at(source, tmp_path)
+
+    assert (frames.planned, times(frames)) == (2, [0, 0.9])
+
+
+@pytest.mark.parametrize("turn", [(), ("-display_hflip",), ("-display_vflip",)], ids=["", "hflip", "vflip"])
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_pictures_are_turned_and_mirrored_as_ffmpeg_shows_them(
+    degrees: int, turn: tuple[str, ...], tmp_path: Path
+) -> None:
+    # GIVEN four quarters of different colours
+    quarters = "drawbox=w=iw/2:h=ih/2:color=red:t=fill,drawbox=x=iw/2:w=iw/2:h=ih/2:color=lime:t=fill"
+    flat = samples.make("quarters.mp4", *samples.color("blue", 5, 0.4, "64x48"), "-vf", quarters, *samples.H264)
+    name = f"turned-{degrees}{''.join(turn)}"
+    source = samples.make(f"{name}.mp4", "-display_rotation", str(degrees), *turn, "-i", flat, "-c", "copy")
+
+    (found,) = extract(source, tmp_path, sizes=[DETAIL])
+
+    with zipfile.ZipFile(found.archive) as archive:
+        (tmp_path / "seen.jpg").write_bytes(archive.read("detail/000000.jpg"))
+    seen, shown = (
+        samples.make(
+            f"{name}.{kind}", "-i", file, "-frames:v", "1", "-vf", "scale=8:8", "-pix_fmt", "rgb24", "-f", "rawvideo"
+        )
+        for kind, file in (("seen", tmp_path / "seen.jpg"), ("shown", source))
+    )
+    assert max(abs(a - b) for a, b in zip(seen.read_bytes(), shown.read_bytes(), strict=True)) < 60
+
+
+def test_pictures_of_high_dynamic_range_are_seen_as_on_a_usual_screen(tmp_path: Path) -> None:
+    # GIVEN white as bright as paper, which the curve of such pictures puts at little more than half of its range
+    tags = "log-level=0:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc"
+    encode = ["-c:v", "libx265", "-pix_fmt", "yuv420p10le", "-x265-params", tags]
+    source = samples.make("pq.mp4", *samples.color("0x949494", 5, 0.4, "64x48"), *encode)
+
+    (found,) = extract(source, tmp_path, sizes=SIZES)
+
+    assert found.frames.decoded == found.frames.expected == 2
+    with zipfile.ZipFile(found.archive) as archive:
+        for size in ("classify", "detail"):
+            (tmp_path / "seen.jpg").write_bytes(archive.read(f"{size}/000000.jpg"))
+            raw = samples.make("pq.gray", "-i", tmp_path / "seen.jpg", "-pix_fmt", "gray", "-f", "rawvideo")
+            assert max(raw.read_bytes()) > 0x94 + 20

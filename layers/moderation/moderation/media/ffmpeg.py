@@ -6,8 +6,10 @@ about other files can make ffmpeg open anything else. Time, memory, pictures and
 
 import contextlib
 import importlib.util
+import math
 import os
 import re
+import resource
 import signal
 import subprocess
 import threading
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
+from moderation.models.media import MAX_SIZE
 from moderation.models.plan import RefusalCode
 
 DEMUXERS = (
@@ -31,21 +34,25 @@ DEMUXERS = (
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 # Only what ffmpeg's network code and its opening of the input say: metadata of the media is in the log as well.
 _NETWORK = re.compile(
-    r"^(?:\[(?:https?|tls|tcp)\b[^\]]*\] .*(?:HTTP error [45]|Connection |Failed to resolve|verification failed"
-    r"|unreachable|timed out)|(?:\[in#0\b[^\]]*\] )?Error (?:opening input|during demuxing).*(?:Server returned"
+    r"^\x1b(?:\[(?:https?|tls|tcp)\b[^\]]*\] .*(?:HTTP error [45]|Connection |Failed to resolve|verification failed"
+    r"|unreachable|timed out)|(?:\[in#0\b[^\]]*\] \x1b)?Error (?:opening input|during demuxing).*(?:Server returned"
     r"|Input/output error|Connection|timed out|unreachable|Error number -\d+|Immediate exit))"
 )
-_BROKEN = re.compile(r"^\[https?\b[^\]]*\] Stream ends prematurely")
-_MENDED = re.compile(r"^\[https?\b[^\]]*\] Will reconnect")
+_BROKEN = re.compile(r"^\x1b\[https?\b[^\]]*\] \x1bStream ends prematurely")
+_MENDED = re.compile(r"^\x1b\[https?\b[^\]]*\] \x1bWill reconnect")
+_REQUEST = re.compile(r"^\x1b\[(?:http|tls|tcp)")
 _PIXELS = re.compile(r"exceeds specified max pixel count|Picture size \d+x\d+ is invalid")
 _STREAMS = re.compile(r"exceeds max_streams parameter")
 _MEMORY = re.compile(r"Cannot allocate memory")
 _PRIVATE = re.compile(r"(?:https?|file|fd):\S*|(?<![\w.])/[^\s'\"]+")
 _ALWAYS = re.compile("|".join(pattern.pattern for pattern in (_NETWORK, _BROKEN, _MENDED, _PIXELS, _STREAMS, _MEMORY)))
+_COLOUR = re.compile(r"(?:\x1b\[[\d;]*m)+")
+MARK = "\x1b"
+"""Stands in a log where ffmpeg changes colour. Media cannot write it: ffmpeg takes it out of all that it quotes."""
 _RECONNECTS = 4
-_BOUND = 'ulimit -v "$1" 2>/dev/null; ulimit -S -t "$2"; ulimit -c 0; shift 2; exec "$@"'
+_BOUND = 'ulimit -v "$1" 2>/dev/null; ulimit -t "$2"; ulimit -c 0; shift 2; exec "$@"'
 _LINE_BYTES = 2048
-_LOG_LINES = 1000
+LOG_LINES = 1000
 
 
 class MediaRefused(Exception):
@@ -58,7 +65,7 @@ class MediaRefused(Exception):
 
 
 class SourceUnavailable(Exception):
-    """Our own URL could not be read: worth trying again."""
+    """Our own URL could not be read, or somebody killed ffmpeg: worth trying again."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,7 @@ class Limits:
     """What one media may be, and what one run of ffmpeg may use. Sizes are in bytes, times in seconds."""
 
     duration: float = 6 * 3600
-    size: int = 10 * 10**9
+    size: int = MAX_SIZE
     pixels: int = 8192 * 4320
     video_tracks: int = 8
     audio_tracks: int = 32
@@ -74,6 +81,7 @@ class Limits:
     packets: int = 30_000_000
     memory: int = 4 * 2**30
     cores: int = 2
+    cpu: float = math.inf
 
 
 LIMITS = Limits()
@@ -118,34 +126,41 @@ def run(
     limits: Limits = LIMITS,
     level: str = "info",
     line: Callable[[bytes], bool] | None = None,
-    keep: re.Pattern[str] | None = None,
+    keep: Callable[[str], object] | None = None,
+    brief: bool = False,
 ) -> Run:
     """Run ffmpeg on `source` (a local file or a URL of our own) until `deadline`, a time.monotonic() value.
 
     `before` and `after` are the arguments before and after the input; outputs are named by the caller and never
     by the media. `line` is given each line of standard output and returns False to stop the run. Of the log the
-    last lines are kept, of those that `keep` finds when it is given.
-    Raises MediaRefused(timeout) at the deadline and SourceUnavailable when the URL cannot be read.
+    last LOG_LINES are kept, of those that `keep` picks when it is given; a `brief` run is stopped by so many.
+    Raises MediaRefused(timeout) at the deadline and SourceUnavailable when the URL cannot be read or ffmpeg
+    is killed from outside, as where memory runs out.
     """
     with _input(source) as (arguments, descriptors):
         command = [
             executable(),
-            *("-nostdin", "-hide_banner", "-nostats", "-y", "-v", level),
+            *("-nostdin", "-hide_banner", "-nostats", "-y", "-v", f"repeat+{level}"),
             *("-format_whitelist", DEMUXERS, "-max_streams", str(limits.streams), "-max_pixels", str(limits.pixels)),
             *before,
             *arguments,
             *after,
         ]
+        allowed, before_it = _processor_time(limits, deadline - time.monotonic()), _spent()
         process = subprocess.Popen(
-            _bounded(command, limits, deadline - time.monotonic()),
+            _bounded(command, limits, allowed),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if line else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             pass_fds=descriptors,
             process_group=0,
-            env={"LC_ALL": "C"},
+            env={"LC_ALL": "C", "AV_LOG_FORCE_COLOR": "1"},
         )
-        ended = _follow(process, line, deadline, keep)
+        ended = _follow(process, line, deadline, keep, brief)
+    if ended.status == -signal.SIGKILL and not ended.stopped:
+        if _spent() - before_it < allowed / 2:  # systems differ in how exactly they count
+            raise SourceUnavailable("ffmpeg was killed, which says nothing about the file")
+        raise MediaRefused(RefusalCode.TIMEOUT, "the file takes too long to read")
     if isinstance(source, str) and (trouble := _trouble(ended.log)) is not None:
         raise SourceUnavailable(trouble)
     return ended
@@ -158,16 +173,17 @@ def _trouble(log: Sequence[str]) -> str | None:
         return broken[-1]
     mended = any(_MENDED.search(entry) for entry in log)
     said = (entry for entry in reversed(log) if _NETWORK.search(entry))
-    return next((entry for entry in said if not mended or not entry.startswith(("[http", "[tls", "[tcp"))), None)
+    return next((entry for entry in said if not mended or not _REQUEST.match(entry)), None)
 
 
 def _follow(
     process: subprocess.Popen[bytes],
     line: Callable[[bytes], bool] | None,
     deadline: float,
-    keep: re.Pattern[str] | None,
+    keep: Callable[[str], object] | None,
+    brief: bool,
 ) -> Run:
-    late = threading.Event()
+    late, full = threading.Event(), threading.Event()
 
     def expire() -> None:
         late.set()
@@ -176,9 +192,16 @@ def _follow(
     timer = threading.Timer(max(deadline - time.monotonic(), 0.0), expire)
     timer.daemon = True
     timer.start()
-    log: deque[str] = deque(maxlen=_LOG_LINES)
-    assert process.stderr is not None  # noqa: S101 - it was asked for
-    reader = threading.Thread(target=_collect, args=(process.stderr, log, keep), daemon=True)
+    log: deque[str] = deque(maxlen=LOG_LINES)
+    stderr = process.stderr
+    assert stderr is not None  # noqa: S101 - it was asked for
+
+    def told() -> None:
+        if _collect(stderr, log, keep, brief):
+            full.set()
+            _kill(process)
+
+    reader = threading.Thread(target=told, daemon=True)
     reader.start()
     stopped = False
     try:
@@ -195,7 +218,8 @@ def _follow(
         for stream in (process.stdout, process.stderr):
             if stream is not None:
                 stream.close()
-    if late.is_set() or (not stopped and status == -signal.SIGXCPU):
+    stopped |= full.is_set()
+    if late.is_set():
         raise MediaRefused(RefusalCode.TIMEOUT, "the file takes too long to read")
     return Run(status, tuple(log), stopped)
 
@@ -208,22 +232,37 @@ def _feed(stdout: IO[bytes], line: Callable[[bytes], bool]) -> bool:
     return True
 
 
-def _collect(stderr: IO[bytes], log: deque[str], keep: re.Pattern[str] | None) -> None:
-    """Keep the end of the log, without addresses and paths; what is longer than a line should be is cut."""
+def _collect(stderr: IO[bytes], log: deque[str], keep: Callable[[str], object] | None, brief: bool) -> bool:
+    """Keep the end of the log, marked, without addresses and paths; what is longer than a line should be is cut.
+
+    True when it is `brief` and full.
+    """
     with contextlib.suppress(ValueError):  # closed under a reader that outlived its process
         while data := stderr.readline(_LINE_BYTES):
-            entry = data.decode("utf-8", "replace").rstrip()
-            if keep is None or keep.search(entry) or _ALWAYS.search(entry):
+            entry = _COLOUR.sub(MARK, data.decode("utf-8", "replace").rstrip())
+            if keep is None or keep(entry) or _ALWAYS.search(entry):
                 log.append(_PRIVATE.sub("…", entry))
+                if brief and len(log) == LOG_LINES:
+                    return True
+    return False
 
 
-def _bounded(command: Sequence[str], limits: Limits, seconds: float) -> list[str]:
+def _processor_time(limits: Limits, seconds: float) -> int:
+    return max(1, math.ceil(min(seconds * limits.cores, limits.cpu)))
+
+
+def _spent() -> float:
+    """Seconds of processor time that all processes took which this one has started and seen the end of."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _bounded(command: Sequence[str], limits: Limits, cpu: int) -> list[str]:
     """The command under limits on memory and CPU, set before it starts: limits set on a running process come late.
 
-    Where the system cannot bound memory (macOS), the rest still holds. The CPU limit is soft, so that its signal
-    tells it from other ends.
+    Where the system cannot bound memory (macOS), the rest still holds. The CPU limit is hard: ffmpeg would catch the
+    signal of a soft one, and end as if nothing were the matter.
     """
-    cpu = max(1, int(seconds * limits.cores) + 1)
     return ["/bin/sh", "-c", _BOUND, "sh", str(limits.memory // 1024), str(cpu), *command]
 
 

@@ -43,7 +43,17 @@ _REMEMBERED = 4
 _QUALITY = 3
 _PICTURE_BYTES = 4 * 2**20
 _NEAR_KEYS = 15.0
-_ERRORS = re.compile(r"Input stream #0:\d+ \(video\): .* (?P<lost>\d+) decode errors|^\[vist.* corrupt decoded frame")
+_ERRORS = re.compile(
+    r"Input stream #0:\d+ \(video\): .*?(?P<lost>\d+) decode errors|^\x1b\[vist.* \x1bcorrupt decoded frame"
+)
+_TONES = (
+    "zscale=tin=smpte2084:pin=2020:min=2020_ncl:t=linear:npl=100,format=gbrpf32le,zscale=p=709,tonemap=hable:desat=0,"
+    "zscale=t=709:m=470bg:r=full,format=yuvj420p"
+)
+"""From a high dynamic range to what a usual screen shows: on pictures already made small, so that it costs little.
+
+Pictures by the other curve in use, HLG, are made to be shown as they are.
+"""
 _TURN = {0: "", 90: ",transpose=clock", 180: ",hflip,vflip", 270: ",transpose=cclock"}
 
 
@@ -116,7 +126,7 @@ def extract_segment(
                 deadline=deadline,
                 limits=limits,
                 level="verbose",
-                keep=_ERRORS,
+                keep=_ERRORS.search,
             )
             errors = sum(int(found["lost"] or 1) for entry in ended.log if (found := _ERRORS.search(entry)))
         decoded = [_clocks(work / f"all{part.track.index}.txt") for part in parts]
@@ -154,13 +164,19 @@ def _parts(plan: Plan, span: SegmentSpan) -> list[_Part]:
     parts = []
     for part in span.tracks:
         track = tracks[part.track]
-        early = track.origin - track.tick / 2
+        early = track.origin - _margin(track)
         parts.append(_Part(track, part, span.start + early, None if until is None else until + early))
     return parts
 
 
+def _margin(track: VideoTrack) -> float:
+    """Half a tick, by which times are told apart; at least what planned times, in microseconds, are rounded by."""
+    return max(track.tick / 2, 1e-6)
+
+
 def _input_options(plan: Plan, span: SegmentSpan) -> list[str]:
-    arguments = ["-copyts", "-noautorotate", "-max_error_rate", "1"]
+    # Not every player heeds a crop that the container asks for.
+    arguments = ["-copyts", "-noautorotate", "-apply_cropping", "codec", "-max_error_rate", "1"]
     if plan.key_frames_only:
         arguments += ["-skip_frame:v", "nokey"]
     arguments += ["-skip_loop_filter:v", "all" if _rough(plan, span) else "noref"]
@@ -201,9 +217,11 @@ def _picture_chain(part: _Part, sizes: Sequence[FrameSize]) -> str:
     # Each size is made from the next larger one: fewer pixels to read.
     shapes = sorted(((_shape(part.track, size), size.name) for size in sizes), reverse=True)
     for order, ((width, height), name) in enumerate(shapes):
-        turn = _TURN[part.track.rotation]
+        turn = (",hflip" if part.track.mirrored else "") + _TURN[part.track.rotation]
         # JPEG means full range and the colours of BT.601.
         scale = f"scale={width}:{height}:flags=bilinear:out_range=full:out_color_matrix=bt601,format=yuvj420p"
+        if order == 0 and part.track.pq:
+            scale = f"scale={width}:{height}:flags=bilinear,{_TONES}"
         rest = f",split[{i}y{order}][{i}x{order + 1}];[{i}y{order}]" if order < len(shapes) - 1 else ","
         chains.append(f"[{i}x{order}]{scale}{rest}setsar=1{turn}[p{i}{name}]")
     return ";".join(chains)
@@ -213,7 +231,7 @@ def _picks(part: _Part) -> str:
     """The expression that picks a frame. Its variables: 0 samples taken, 1 samples due by now, 2 usual change,
     3 whether this change stands out, 4 changes looked at lately, 5 time of the frame before, 6 the answer.
     """
-    early = part.track.origin - part.track.tick / 2
+    early = part.track.origin - _margin(part.track)
     samples = [time + early for time in part.span.samples]
     stands_out = f"gt(scene,max({_FLOOR},{_OUTLIER}*ld(2)))+gt(scene,{_SUDDEN})"
     due = "gt(ld(1),ld(0))"
@@ -276,7 +294,7 @@ def _clocks(path: Path) -> list[float]:
 
 def _read(part: _Part, sizes: Sequence[FrameSize], work: Path) -> list[_Picked]:
     """The picked frames of which all pictures were written."""
-    track, half = part.track, part.track.tick / 2
+    track, half = part.track, _margin(part.track)
     picked: list[_Picked] = []
     reached = 0
     raw = work / f"small{track.index}.raw"

@@ -24,6 +24,7 @@ _SEGMENTS = 120
 _SPARSE = 60.0
 _SEEKABLE = {"mov", "matroska", "mpegts", "mpeg", "avi", "flv", "asf", "ogg"}
 _ANIMATIONS = {"gif", "apng", "webp_anim"}
+_STILLS = {"avif", "heic", "heix", "heim", "heis", "mif1", "miaf"}
 _DISCARD = 0x4
 _NO_TIME = -(2**63)
 _EDIT_SLACK = 0.002
@@ -37,6 +38,18 @@ _WHY = {
     RefusalCode.ENCRYPTED: "the tracks are encrypted",
     RefusalCode.TOO_LONG: "the file is longer than what is taken",
     RefusalCode.TOO_LARGE: "the file is larger than what is taken",
+}
+_TURNING = re.compile(
+    r"^\x1b(?:Filter '(hflip|vflip)' formats:|\[transpose @ \w+\] \x1bSetting 'dir' to value '(\w+)')"
+)
+_TURNS: dict[str, tuple[Literal[0, 90, 180, 270], bool]] = {
+    "clock": (90, False),
+    "hflip vflip": (180, False),
+    "cclock": (270, False),
+    "hflip": (0, True),
+    "clock_flip": (90, True),
+    "vflip": (180, True),
+    "cclock_flip": (270, True),
 }
 _NO_DECODER = re.compile(r"no decoder found|Decoder not found|Unknown decoder")
 
@@ -95,7 +108,7 @@ def make_plan(
         raise MediaRefused(RefusalCode.TOO_LARGE, _WHY[RefusalCode.TOO_LARGE])
     header = read_header(source, deadline=deadline, limits=limits)
     streams = [*header.of("Video"), *header.of("Audio")]
-    if not streams:
+    if all(stream.attached for stream in streams):
         raise MediaRefused(RefusalCode.NOT_A_VIDEO, "the file has neither pictures that move nor sound")
     # What edit lists hide can be shown by other players: they are read past, and then only shift the clock.
     edited = any(stream.edits for stream in streams)
@@ -104,28 +117,29 @@ def make_plan(
     tracks = _counted(streams, packets) if counted else _timeline(streams, packets)
     key_frames_only &= not counted
     video = [track for track in tracks if track.stream.kind == "Video"]
+    moving = [track for track in video if not track.stream.attached]
     audio = [track for track in tracks if track.stream.kind == "Audio"]
-    _refuse(header, video, audio, limits)
+    _refuse(header, moving, audio, limits)
     decoded = _decode_some(source, tracks, edited, deadline, limits)
-    if any(not decoded.get(track.stream.index) for track in video) or not any(decoded.values()):
+    if any(not decoded.get(track.stream.index) for track in moving) or not any(decoded.values()):
         raise MediaRefused(RefusalCode.NO_FRAMES, "nothing in the file can be decoded")
     duration = max(track.end for track in tracks)
     seekable = bool(_names(header) & _SEEKABLE)
     heard = [track for track in audio if decoded.get(track.stream.index)]
     return Plan(
-        kind="video" if video else "audio",
+        kind="video" if moving else "audio",
         container=header.container,
-        content_type=_content_type(header, video, audio),
+        content_type=_content_type(header, moving, audio),
         size=size or sum(read.size for read in packets),
         duration=round(duration, 6),
         interval=interval,
         key_frames_only=key_frames_only,
         ignore_edit_lists=edited,
         counted_times=counted,
-        video=tuple(_video_track(track) for track in video),
+        video=tuple(_video_track(track, *_turn(source, track.stream, edited, deadline, limits)) for track in video),
         audio=tuple(_audio_track(track, track in heard) for track in audio),
         segments=tuple(_segments(seekable and not counted, video, heard, duration, interval, key_frames_only)),
-        evasions=tuple(_evasions(header, video, audio, duration)),
+        evasions=tuple(_evasions(header, moving, audio, duration)),
     )
 
 
@@ -241,25 +255,27 @@ def _timeline(streams: Sequence[Stream], packets: Sequence[_Packets]) -> list[_T
         for stream, read in zip(streams, packets, strict=True)
         if read.times
     ]
-    pictures = [track.start for track in raw if track.stream.kind == "Video"]
+    pictures = [track.start for track in raw if track.stream.kind == "Video" and not track.stream.attached]
     sounds = [track.start for track in raw if track.stream.kind == "Audio"]
     zero = min(pictures or sounds)
     # Sound that begins a moment early is the decoder's run-up, which no player lets hear.
     if sounds and min(sounds) < zero - _PRIMING:
         zero = min(sounds)
-    return [
-        _Track(
-            track.stream,
-            [time - zero for time in track.times],
-            [time - zero for time in track.keys],
-            max(track.start - zero, 0.0),
-            track.end - zero,
-            track.origin + zero,
-            track.tick,
-            track.hidden,
-        )
-        for track in raw
-    ]
+    # A cover is shown from the beginning, whatever its clock.
+    return [_begun(track, track.start if track.stream.attached else zero) for track in raw]
+
+
+def _begun(track: _Track, zero: float) -> _Track:
+    return _Track(
+        track.stream,
+        [time - zero for time in track.times],
+        [time - zero for time in track.keys],
+        max(track.start - zero, 0.0),
+        track.end - zero,
+        track.origin + zero,
+        track.tick,
+        track.hidden,
+    )
 
 
 def _shift(stream: Stream, tick: float) -> float:
@@ -301,9 +317,11 @@ def _hides(stream: Stream, ticks: Sequence[int], tick: float, slack: float) -> b
 
 
 def _refuse(header: Header, video: Sequence[_Track], audio: Sequence[_Track], limits: Limits) -> None:
-    if header.of("Video") and not video:
+    if not video and (not audio or not all(stream.attached for stream in header.of("Video"))):
         raise MediaRefused(RefusalCode.NO_FRAMES, "the file announces pictures and holds none")
     if _names(header) & _ANIMATIONS and all(len(track.times) < 2 for track in video):
+        raise MediaRefused(RefusalCode.NOT_A_VIDEO, "the file is a still picture")
+    if header.brand in _STILLS and all(len(track.times) < 2 for track in video):
         raise MediaRefused(RefusalCode.NOT_A_VIDEO, "the file is a still picture")
     if any(not track.stream.width or not track.stream.height for track in video):
         raise MediaRefused(RefusalCode.PIXELS, "the pictures have no size")
@@ -346,9 +364,30 @@ def _decode(
     return {int(found[1]): int(found[2]) for entry in ended.log if (found := _DECODED.search(entry))}
 
 
-def _video_track(track: _Track) -> VideoTrack:
+def _turn(
+    source: Path | str, stream: Stream, edited: bool, deadline: float, limits: Limits
+) -> tuple[Literal[0, 90, 180, 270], bool]:
+    """How pictures are turned for showing, clockwise in degrees, and whether they are mirrored left to right before.
+
+    The header names the angle only; ffmpeg's own choice of filters tells the whole. No player shows odd angles.
+    """
+    if not stream.turned:
+        return 0, False
+    ended = run(
+        source,
+        [*_edit_lists(edited), "-threads", "1"],
+        ["-map", f"0:{stream.index}", "-frames:v", "1", "-f", "null", "-"],
+        deadline=deadline,
+        limits=limits,
+        level="debug",
+        keep=_TURNING.match,
+    )
+    steps = [found[1] or found[2] for entry in ended.log if (found := _TURNING.match(entry))]
+    return _TURNS.get(" ".join(sorted(set(steps))), (0, False))
+
+
+def _video_track(track: _Track, rotation: Literal[0, 90, 180, 270], mirrored: bool) -> VideoTrack:
     stream = track.stream
-    rotation = _right_angle(stream.rotation)
     aspect = min(max(stream.aspect, 1 / _LARGEST_ASPECT), _LARGEST_ASPECT)
     # Square pixels by stretching the side that is squeezed would enlarge: the other one gives way.
     width = max(1, round(stream.width * min(aspect, 1.0)))
@@ -362,6 +401,8 @@ def _video_track(track: _Track) -> VideoTrack:
         coded_width=stream.width,
         coded_height=stream.height,
         rotation=rotation,
+        mirrored=mirrored,
+        pq=stream.pq,
         frames=len(track.times),
         start=round(track.start, 6),
         last=round(track.times[-1], 6),
@@ -371,14 +412,6 @@ def _video_track(track: _Track) -> VideoTrack:
         step=track.step,
         hidden_by_edit_list=track.hidden,
     )
-
-
-def _right_angle(degrees: float) -> Literal[0, 90, 180, 270]:
-    """ffmpeg names the turn that was made, counter-clockwise; showing takes it back."""
-    if degrees != degrees:  # not a number: a degenerate matrix
-        return 0
-    angles: tuple[Literal[0, 90, 180, 270], ...] = (0, 90, 180, 270)
-    return angles[round(-degrees / 90) % 4]
 
 
 def _audio_track(track: _Track, decodable: bool) -> AudioTrack:
@@ -401,12 +434,13 @@ def _segments(
     interval: float,
     key_frames_only: bool,
 ) -> Iterator[SegmentSpan]:
-    target = min(max(duration / _SEGMENTS, _SHORTEST_BY_KEYS if key_frames_only else SHORTEST), LONGEST)
+    target = segment_length(duration, key_frames_only)
     cuts = [0.0, duration]
-    if video and seekable:
-        main = max(video, key=lambda track: track.end - track.start)
-        cuts = _cuts(main.keys, duration, target)
-    elif not video:
+    moving = [track for track in video if not track.stream.attached]
+    if moving and seekable:
+        main = max(moving, key=lambda track: track.end - track.start)
+        cuts = cut_at_keys(main.keys, duration, target)
+    elif not moving:
         count = max(1, round(duration / target))
         cuts = [duration * i / count for i in range(count + 1)]
     for index, (start, end) in enumerate(pairwise(cuts)):
@@ -415,7 +449,7 @@ def _segments(
             index=index,
             start=round(start, 6),
             end=round(end, 6),
-            seek=_seek(video, start) if index and seekable else None,
+            seek=_seek(moving, start) if index and seekable else None,
             tracks=tuple(
                 span for track in video if (span := _span(track, start, until, interval, key_frames_only)) is not None
             ),
@@ -423,7 +457,12 @@ def _segments(
         )
 
 
-def _cuts(keys: Sequence[float], duration: float, target: float) -> list[float]:
+def segment_length(duration: float, key_frames_only: bool = False) -> float:
+    """The seconds that segments of a media of `duration` seconds aim at."""
+    return min(max(duration / _SEGMENTS, _SHORTEST_BY_KEYS if key_frames_only else SHORTEST), LONGEST)
+
+
+def cut_at_keys(keys: Sequence[float], duration: float, target: float) -> list[float]:
     """Cut at the first key frame after each `target` seconds; where key frames are sparse, cut all the same."""
     sparse = max(_SPARSE, 4 * target)
     cuts = [0.0]

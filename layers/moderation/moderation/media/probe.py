@@ -2,30 +2,34 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from moderation.media.ffmpeg import LIMITS, Limits, MediaRefused, Run, run
+from moderation.media.ffmpeg import LIMITS, LOG_LINES, Limits, MediaRefused, Run, run
 from moderation.models.plan import RefusalCode
 
-# Anchored on ffmpeg's own indentation: values of metadata are indented deeper, whatever line breaks they hold.
-_INPUT = re.compile(r"^Input #0, (?P<format>[\w,]+), from ")
+CPU_SECONDS = 2.0
+MEMORY = 2**30
+"""What reading a header may use: a header of 6 hours in 60 frames a second takes a fraction of it."""
+# Values of metadata are indented deeper, but names of tags and languages come as the file has them, line breaks and
+# all. Of a stream only what stands behind ffmpeg's own marks is believed.
+_INPUT = re.compile(r"^\x1b?Input #0, (?P<format>[\w,]+), from ")
 _DURATION = re.compile(r"^  Duration: (?:(\d+):(\d\d):(\d\d)\.(\d\d)|N/A)")
-_STREAM = re.compile(
-    r"^  Stream #0:(?P<index>\d+)(?:\[0x\w+\])?(?:\([^)]*\))?(?:, \d+, \d+/\d+)?: (?P<kind>\w+): (?P<rest>.*)$"
-)
-_MATRIX = re.compile(r"^      Display Matrix: rotation of (-?[\d.]+|nan) degrees")
+_STREAM = re.compile(r"^\x1b? +Stream #0:(?P<index>\d+)")
+_DESCRIBED = re.compile(r"^\x1b?[^\x1b]*\x1b, \d+, \d+/\d+\x1b: (?P<kind>\w+): (?P<rest>.*)$")
+_MATRIX = re.compile(r"^      Display Matrix: ")
 _ENCRYPTION = re.compile(r"^      Encryption ")
 _CODEC = re.compile(r"^(?P<name>\w+)(?: \([^)]*\))*(?: \((?P<tag>\w{4}) / 0x\w+\))?")
 _SHAPE = re.compile(r"(?:^|, )(?P<width>\d+)x(?P<height>\d+)(?: \[?|, |$)")
+_PQ = re.compile(r"[/(]smpte2084[,)]")
 _SAR = re.compile(r"SAR (?P<num>\d+):(?P<den>\d+)")
 _EDIT = re.compile(
-    r"Processing st: (?P<index>\d+), edit list \d+ - media time: (?P<time>-?\d+), duration: (?P<length>\d+)"
+    r"^\x1b\[.*Processing st: (?P<index>\d+), edit list \d+ - media time: (?P<time>-?\d+), duration: (?P<length>\d+)"
 )
-_PROBED = re.compile(r"Format (?P<format>[\w,]+) probed")
+_PROBED = re.compile(r"^\x1b\[.*Format (?P<format>[\w,]+) probed")
 _BRAND = re.compile(r"^    major_brand     : (?P<brand>.{4})")
-_NOT_LISTED = re.compile(r"Format not on whitelist")
-_TOLD = re.compile(r"^ {0,6}[A-Z]|major_brand|^Input #0|Processing st: |probed with|not on whitelist")
+_NOT_LISTED = re.compile(r"^\x1b\[.*Format not on whitelist")
+_PARSED = (_INPUT, _DURATION, _STREAM, _MATRIX, _ENCRYPTION, _EDIT, _BRAND, _PROBED, _NOT_LISTED)
 _PROTECTED_TAGS = {"encv", "enca", "drmi", "drms"}
 _STILL_OR_TEXT = re.compile(
     r"_pipe$|^image2|^ico$|^hls$|^dash$|^concat|^sdp$|^rtp|^rtsp|^webvtt|^srt$|^ass$|^sub|^mpl2|^tty$|^txt$|^imf$"
@@ -45,7 +49,10 @@ class Edit:
 
 @dataclass
 class Stream:
-    """One stream as the header describes it; a video stream that is an attached picture has `attached`."""
+    """One stream as the header describes it. Pictures `turned` are not shown as stored, one `attached` is a cover.
+
+    `pq` is the curve of SMPTE ST 2084, for a high dynamic range.
+    """
 
     index: int
     kind: str
@@ -53,7 +60,8 @@ class Stream:
     width: int = 0
     height: int = 0
     aspect: float = 1.0
-    rotation: float = 0.0
+    pq: bool = False
+    turned: bool = False
     attached: bool = False
     encrypted: bool = False
     edits: list[Edit] = field(default_factory=list)
@@ -69,13 +77,16 @@ class Header:
     streams: tuple[Stream, ...]
 
     def of(self, kind: str) -> list[Stream]:
-        """Streams of one kind ("Video", "Audio") that are played, in the container's order."""
-        return [stream for stream in self.streams if stream.kind == kind and not stream.attached]
+        """Streams of one kind ("Video", "Audio") in the container's order."""
+        return [stream for stream in self.streams if stream.kind == kind]
 
 
 def read_header(source: Path | str, *, deadline: float, limits: Limits = LIMITS) -> Header:
     """Read the header. Raises MediaRefused when it is none of a container of media, or one that we do not take."""
-    probed = run(source, [], [], deadline=deadline, limits=limits, level="debug", keep=_TOLD)
+    bounds = replace(limits, cpu=CPU_SECONDS, memory=MEMORY)
+    probed = run(source, [], [], deadline=deadline, limits=bounds, level="debug", keep=_is_told, brief=True)
+    if len(probed.log) >= LOG_LINES:
+        raise MediaRefused(RefusalCode.MALFORMED, "the file says more about itself than any video has to")
     header = _parse(probed.log)
     if header is None:
         raise _unreadable(source, probed, deadline, limits)
@@ -86,6 +97,10 @@ def read_header(source: Path | str, *, deadline: float, limits: Limits = LIMITS)
     if probed.refusal is RefusalCode.PIXELS or any(s.width * s.height > limits.pixels for s in header.of("Video")):
         raise MediaRefused(RefusalCode.PIXELS, "the pictures are too large or have no size")
     return header
+
+
+def _is_told(entry: str) -> bool:
+    return any(pattern.match(entry) for pattern in _PARSED)
 
 
 def _parse(log: Sequence[str]) -> Header | None:
@@ -104,9 +119,11 @@ def _parse(log: Sequence[str]) -> Header | None:
         elif found := _DURATION.match(entry):
             duration = _seconds(found)
         elif found := _STREAM.match(entry):
-            streams.append(_stream(found))
-        elif streams and (found := _MATRIX.match(entry)):
-            streams[-1].rotation = float(found[1])
+            stream = _stream(int(found["index"]), entry)
+            if all(stream.index != other.index for other in streams):  # else it belongs to one more programme
+                streams.append(stream)
+        elif streams and _MATRIX.match(entry):
+            streams[-1].turned = True
         elif streams and _ENCRYPTION.match(entry):
             streams[-1].encrypted = True
     for stream in streams:
@@ -121,14 +138,18 @@ def _seconds(found: re.Match[str]) -> float | None:
     return hours * 3600 + minutes * 60 + seconds + hundredths / 100
 
 
-def _stream(found: re.Match[str]) -> Stream:
+def _stream(index: int, entry: str) -> Stream:
+    found = _DESCRIBED.match(entry)
+    if found is None:
+        raise MediaRefused(RefusalCode.MALFORMED, "the file forges the description of its streams")
     rest = found["rest"]
     codec = _CODEC.match(rest)
-    stream = Stream(int(found["index"]), found["kind"], codec["name"] if codec else "none")
+    stream = Stream(index, found["kind"], codec["name"] if codec else "none")
     stream.encrypted = bool(codec) and codec is not None and codec["tag"] in _PROTECTED_TAGS
-    stream.attached = rest.endswith(("(attached pic)", "(timed thumbnails)"))
+    stream.attached = "(attached pic)" in rest and "(timed thumbnails)" not in rest
     if shape := _SHAPE.search(rest):
         stream.width, stream.height = int(shape["width"]), int(shape["height"])
+    stream.pq = bool(_PQ.search(rest))
     if (sar := _SAR.search(rest)) and int(sar["num"]) and int(sar["den"]):
         stream.aspect = int(sar["num"]) / int(sar["den"])
     return stream

@@ -64,5 +64,6 @@ class Scan(Model):
     planned: int = Field(ge=0, description="frames that had to be looked at")
     decoded: int = Field(ge=0, description="frames that ffmpeg decoded")
     expected: int = Field(ge=0, description="frames that the container says there are")
+    damaged: int = Field(default=0, ge=0, description="frames that the decoder lost or had to patch up")
     reduced: bool = Field(default=False, description="looked at less than every frame, on purpose")
     capped: bool = Field(default=False, description="more scene changes than are looked at")

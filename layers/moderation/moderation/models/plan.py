@@ -28,13 +28,17 @@ class RefusalCode(StrEnum):
 
 
 class Evasion(StrEnum):
-    """Properties of a file by which a player and a careless scanner may see different things."""
+    """Properties of a media by which its viewers and a careless scanner may see different things.
+
+    What they would hide is looked at all the same: only a gap in coverage changes a verdict.
+    """
 
     SECOND_VIDEO_TRACK = "second_video_track"
     SECOND_AUDIO_TRACK = "second_audio_track"
     HIDDEN_BY_EDIT_LIST = "hidden_by_edit_list"
     FALSE_DURATION = "false_duration"
     FALSE_TIMES = "false_times"
+    LOOKALIKE_TITLE = "lookalike_title"
 
 
 class FrameSize(Model):
@@ -55,6 +59,8 @@ class VideoTrack(Model):
     coded_width: int
     coded_height: int
     rotation: Literal[0, 90, 180, 270] = Field(default=0, description="degrees to turn clockwise for showing")
+    mirrored: bool = Field(default=False, description="left and right change places before the turn")
+    pq: bool = Field(default=False, description="of a high dynamic range, coded by the curve of SMPTE ST 2084")
     frames: int
     start: float = Field(description="presentation time of the first frame")
     last: float = Field(description="presentation time of the last frame")
