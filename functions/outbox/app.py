@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch import EventType
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from moderation.aws.media_store import outbox_event
 from moderation.entrypoints import compose
-
-processor = BatchProcessor(event_type=EventType.DynamoDBStreams)
+from moderation.entrypoints.batch import consume
 
 
 def send(record: DynamoDBRecord) -> None:
@@ -17,4 +16,4 @@ def send(record: DynamoDBRecord) -> None:
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return dict(process_partial_response(event, send, processor, context))
+    return consume(EventType.DynamoDBStreams, send, event, context)

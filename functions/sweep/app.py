@@ -2,15 +2,13 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch import EventType
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from moderation.entrypoints import compose
-
-logger = Logger()
-processor = BatchProcessor(event_type=EventType.DynamoDBStreams)
+from moderation.entrypoints.batch import consume
+from moderation.entrypoints.logs import logger
 
 
 def sweep(record: DynamoDBRecord) -> None:
@@ -20,4 +18,4 @@ def sweep(record: DynamoDBRecord) -> None:
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return dict(process_partial_response(event, sweep, processor, context))
+    return consume(EventType.DynamoDBStreams, sweep, event, context)

@@ -12,6 +12,7 @@ from botocore.config import Config
 from moderation.aws.clients import s3_config
 from moderation.aws.event_bus import EventBridgeBus
 from moderation.aws.media_store import DynamoMediaStore
+from moderation.aws.messages import SqsMessages
 from moderation.aws.objects import S3Objects
 from moderation.aws.publisher import S3Publisher
 from moderation.aws.uploads import S3Uploads
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from moderation.services.settle import Settlement
     from moderation.services.sweep import Sweeping
     from moderation.services.upload import UploadSigning
+    from moderation.services.watch import Watching
 
 # Each use case is imported where it is built: a function loads only what it uses, and `scan` alone has numpy.
 
@@ -102,9 +104,11 @@ def ingest() -> "Ingest":
 
 @cache
 def planning() -> "Planning":
+    from moderation.services.admit import Admission
     from moderation.services.plan import Planning
 
-    return Planning(_store(), _uploads(), _objects(), _settlement())
+    admission = Admission(_store(), SystemClock(), settings().daily_budget)
+    return Planning(_store(), _uploads(), _objects(), _settlement(), admission)
 
 
 @cache
@@ -157,10 +161,22 @@ def publishing() -> "Publishing":
 
 
 @cache
+def publish_messages() -> SqsMessages:
+    return SqsMessages(_client("sqs"), settings().publish_queue)
+
+
+@cache
 def sweeping() -> "Sweeping":
     from moderation.services.sweep import Sweeping
 
     return Sweeping(_uploads())
+
+
+@cache
+def watching() -> "Watching":
+    from moderation.services.watch import Watching
+
+    return Watching(_store(), _workflow(), failure(), SystemClock())
 
 
 @cache
@@ -194,7 +210,7 @@ def reviewing() -> "Reviewing":
 def library() -> "Library":
     from moderation.services.media import Library
 
-    return Library(_store(), _objects(), PresetTemplates(), _workflow(), SystemClock(), RandomIds())
+    return Library(_store(), _objects(), PresetTemplates(), _workflow(), _settlement(), SystemClock(), RandomIds())
 
 
 @cache
