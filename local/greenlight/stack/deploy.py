@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from greenlight.stack.errors import StackError
 from greenlight.stack.package import package
-from greenlight.stack.template import functions, localise, read
+from greenlight.stack.template import Template, functions, localise, read
 
 NAME = "greenlight"
 ARTIFACTS = "greenlight-local-artifacts"
@@ -21,6 +21,9 @@ TAG = "greenlight:deployed"
 WORKING = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 PARAMETERS = {"PlaybackSigner": "s3"}
 """Signed URLs of CloudFront are not modelled there, so playback URLs are the bucket's; the rest is as shipped."""
+
+CALLS_PER_CORE = 2
+"""Of a heavy function: a call waits for the local AWS about half of its time."""
 
 Say = Callable[[str], None]
 
@@ -76,7 +79,23 @@ def deploy(aws: Clients, root: Path, say: Say) -> dict[str, str]:
     if deployed is None or deployed["StackStatus"] not in WORKING or _tag(deployed) != tag:
         status = deployed["StackStatus"] if deployed else "gone"
         raise StackError(f"the template could not be deployed ({status})")
+    _hold_back(aws, template)
     return _outputs(deployed)
+
+
+def _hold_back(aws: Clients, template: Template) -> None:
+    """Reserve concurrency as this machine can bear it, for the functions for which the template reserves some.
+
+    MiniStack's CloudFormation leaves it out; every concurrent call is a process of its own here.
+    """
+    cloudformation, functions_of_aws = aws.client("cloudformation"), aws.client("lambda")
+    for name, resource in template["Resources"].items():
+        if "ReservedConcurrentExecutions" in resource.get("Properties", {}):
+            found = cloudformation.describe_stack_resource(StackName=NAME, LogicalResourceId=name)
+            functions_of_aws.put_function_concurrency(
+                FunctionName=found["StackResourceDetail"]["PhysicalResourceId"],
+                ReservedConcurrentExecutions=CALLS_PER_CORE * (os.cpu_count() or 1),
+            )
 
 
 def _settled(cloudformation: Any) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ import socketserver
 import sys
 import threading
 import time
+from collections import defaultdict
 from importlib import import_module
 from typing import Any
 
@@ -44,11 +45,42 @@ def answer_ranges_of_versions() -> None:
     s3._get_object = get
 
 
+def wait_for_concurrency() -> None:
+    """A call beyond a function's reserved concurrency waits for its turn, instead of being throttled at once.
+
+    On AWS the caller tries again after a pause. Here all functions share one machine, and pauses would be most of
+    the time. A function whose concurrency is 0 is switched off, and still throttles.
+    """
+    functions: Any = import_module("ministack.services.lambda_svc")
+    acquire, release = functions._acquire_execution_slot, functions._release_execution_slot
+    freed: dict[str, threading.Condition] = defaultdict(threading.Condition)
+
+    def acquire_in_turn(func: dict[str, Any], config: dict[str, Any]) -> tuple[str | None, str | None]:
+        freed_here = freed[functions._inflight_key(config)]
+        with freed_here:
+            while (answer := acquire(func, config)) == (None, "function"):
+                if not functions._reserved_concurrency(func, config):
+                    break
+                freed_here.wait(1)
+        taken: tuple[str | None, str | None] = answer
+        return taken
+
+    def release_and_tell(key: str) -> None:
+        release(key)
+        if key is not None:
+            with freed[key]:
+                freed[key].notify()
+
+    functions._acquire_execution_slot = acquire_in_turn
+    functions._release_execution_slot = release_and_tell
+
+
 if __name__ == "__main__":
     # MiniStack's Lambda Runtime API sends header and body in separate packets; with Nagle's algorithm every warm
     # invocation waits some 40 ms for a delayed acknowledgement.
     socketserver.StreamRequestHandler.disable_nagle_algorithm = True
     answer_ranges_of_versions()
+    wait_for_concurrency()
     if sys.argv[1:]:
         threading.Thread(target=end_with, args=(int(sys.argv[1]),), daemon=True).start()
     sys.argv = ["ministack"]

@@ -39,7 +39,7 @@ _Loader.add_multi_constructor("!", _function)
 
 def read(path: Path) -> Template:
     """A template or a state machine as plain data, short forms written out."""
-    document: Template = yaml.load(path.read_text(), _Loader)  # noqa: S506 -- a SafeLoader
+    document: Template = yaml.load(path.read_text(), _Loader)  # noqa: S506 -- a SafeLoader  # nosec B506
     return document
 
 
@@ -80,7 +80,7 @@ def localise(template: Template, root: Path, packages: dict[str, Any], parallel:
             case "AWS::Serverless::LayerVersion":
                 del resources[name]
             case "AWS::CloudWatch::Alarm" if "Metrics" in properties:
-                del resources[name]  # MiniStack has no metric math
+                _watch_one_metric(properties)
             case "AWS::Lambda::EventSourceMapping":
                 properties.pop("ScalingConfig", None)  # MiniStack takes a number from a parameter for text, and stops
             case "AWS::S3::BucketPolicy":
@@ -89,6 +89,12 @@ def localise(template: Template, root: Path, packages: dict[str, Any], parallel:
                 definition = read(root / properties.pop("DefinitionUri"))
                 properties["Definition"] = _bounded(definition, parallel)
     return local
+
+
+def _watch_one_metric(alarm: Template) -> None:
+    """MiniStack has no metric math: the alarm is there, over the first of its metrics."""
+    first = next(metric["MetricStat"] for metric in alarm.pop("Metrics") if "MetricStat" in metric)
+    alarm |= {**first["Metric"], "Period": first["Period"], "Statistic": first["Stat"]}
 
 
 def _fit_function(properties: Template, package: Any) -> None:

@@ -1,0 +1,1 @@
+"""Many uploads at once against the local stack: `make stress`."""
