@@ -19,7 +19,7 @@ UV := $(BIN)/uv
 say = @printf '\033[1;32m==>\033[0m %s\n' "$(1)"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo test lint format bench build weights lock clean
+.PHONY: help setup setup-test demo test lint audit format stress fuzz bench simulate build weights lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,19 +37,34 @@ test: setup-test ## Lint, type-check and run every test
 	$(call say,Tests)
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
-lint: $(STAMPS)/dev ## ruff, mypy and import contracts
+lint: $(STAMPS)/dev ## ruff, mypy, import contracts, bandit, licences
 	$(call say,Lint)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --cache-dir .venv/.import-linter
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive layers/moderation/moderation functions local
+	$(BIN)/python -m tests.security.licences
+
+audit: $(STAMPS)/dev ## Known vulnerabilities of all locked packages; needs PyPI itself (AUDIT=--if-reachable: no matter)
+	$(call say,Audit)
+	$(BIN)/python -m tests.security.audit $(AUDIT)
 
 format: $(STAMPS)/dev ## Format the code and apply safe fixes
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+stress: setup ## Many uploads at once, with accidents (N=1000; REAL=1 for the real models), write build/stress.json
+	$(BIN)/python -m tests.stress.run $(if $(N),--number $(N)) $(if $(REAL),--real)
+
+fuzz: $(STAMPS)/dev ## Break real files at random and moderate them (FUZZ_SECONDS=600 FUZZ_SEED=0)
+	$(BIN)/python -m tests.hostile.fuzz
+
 bench: setup ## Measure speed and memory, write build/bench.json
 	$(BIN)/python -m tests.bench.run
+
+simulate: $(STAMPS)/dev ## 10,000 uploads an hour on paper: limits and cost (SIMULATE="--rate 500 …" for yours)
+	@$(BIN)/greenlight simulate $(SIMULATE)
 
 build: setup $(STAMPS)/sam ## Build for AWS (ARCHITECTURE=x86_64 for the other one) and check the sizes
 	.venv/sam/bin/sam build --parameter-overrides Architecture=$(or $(ARCHITECTURE),arm64)

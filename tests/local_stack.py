@@ -67,13 +67,17 @@ class Bus:
         target = {"Id": "queue", "Arn": attributes["QueueArn"]}
         events.put_targets(Rule=name, EventBusName=stack.outputs["EventBusName"], Targets=[target])
 
-    def of(self, media_id: str) -> list[dict[str, Any]]:
-        """The EventBridge events of a media that have arrived so far, in their order."""
+    def all(self) -> list[dict[str, Any]]:
+        """The EventBridge events that have arrived so far, in their order."""
         while messages := self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
                 self._seen.append(json.loads(message["Body"]))
                 self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
-        return [event for event in self._seen if event["detail"]["media_id"] == media_id]
+        return self._seen
+
+    def of(self, media_id: str) -> list[dict[str, Any]]:
+        """Those of one media."""
+        return [event for event in self.all() if event["detail"]["media_id"] == media_id]
 
     def wait_for(self, media_id: str, detail_type: str, timeout: float = 30.0, **detail: Any) -> dict[str, Any]:
         """The first event of a media with this type and these values in its detail."""

@@ -18,7 +18,7 @@ from moderation.models.notification import ArrivedObject
 from moderation.models.review import Review
 from moderation.models.template import Form, Rule, Template
 from moderation.models.verdict import Coverage, DetectorCoverage, Suggestion, Verdict, Versions
-from moderation.ports import NotFound
+from moderation.ports import Booking, NotFound
 from moderation.services.aggregate import Aggregation
 from moderation.services.fail import Failure
 from moderation.services.feedback import FeedbackBook
@@ -29,6 +29,7 @@ from moderation.services.publish import Publishing
 from moderation.services.review import Decide, Reviewing
 from moderation.services.settle import Settlement
 from moderation.services.upload import CoverRequest, SignUpload, UploadSigning
+from moderation.services.watch import Watching
 from tests.builders import NOON
 
 EXPIRY = timedelta(hours=1)
@@ -63,11 +64,12 @@ class MeddledStore(MemoryMediaStore):
         job: Job | None = None,
         new_job: Job | None = None,
         review: Review | None = None,
+        booking: Booking | None = None,
     ) -> Media:
         if self.before_save is not None:
             meddle, self.before_save = self.before_save, None
             meddle()
-        return super().save(media, events=events, job=job, new_job=new_job, review=review)
+        return super().save(media, events=events, job=job, new_job=new_job, review=review, booking=booking)
 
 
 class SlowPublisher(MemoryPublisher):
@@ -113,10 +115,13 @@ class World:
         self.ingest = Ingest(self.store, self.uploads, self.templates, self.workflow, self.clock)
         self.aggregation = Aggregation(self.store, self.objects, self.settlement, self.clock)
         self.failure = Failure(self.store, self.settlement)
+        self.watching = Watching(self.store, self.workflow, self.failure, self.clock)
         self.publishing = Publishing(self.store, self.publisher, self.uploads, self.objects)
         self.playback = Playback(self.store, MemorySigner(), self.clock, PLAYBACK_TTL)
         self.reviewing = Reviewing(self.store, self.clock, self.ids)
-        self.library = Library(self.store, self.objects, self.templates, self.workflow, self.clock, self.ids)
+        self.library = Library(
+            self.store, self.objects, self.templates, self.workflow, self.settlement, self.clock, self.ids
+        )
         self.feedback = FeedbackBook(self.store, self.objects, self.clock, self.ids)
 
     def sign(self, procedure: str = "standard_pre", *, covers: int = 0, size: int = 1000) -> str:

@@ -20,5 +20,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         job_id = json.loads(detail["input"])["job_id"]
         compose.failure().run(job_id, f"execution_{detail['status'].lower()}", detail.get("cause") or detail["status"])
         return {"job_id": job_id}
-    compose.failure().run(event["job_id"], event["error"], event.get("cause", ""))
-    return {"job_id": event["job_id"]}
+    failed = compose.failure().run(event["job_id"], event["error"], event.get("cause", ""))
+    return {"job_id": event["job_id"], "deleted": not failed}

@@ -3,15 +3,13 @@
 import json
 from typing import Any
 
-from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch import EventType
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from moderation.entrypoints import compose
-
-logger = Logger()
-processor = BatchProcessor(event_type=EventType.SQS)
+from moderation.entrypoints.batch import consume, patient
+from moderation.entrypoints.logs import logger
 
 
 def follow(record: SQSRecord) -> None:
@@ -20,4 +18,4 @@ def follow(record: SQSRecord) -> None:
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return dict(process_partial_response(event, follow, processor, context))
+    return consume(EventType.SQS, patient(follow, compose.publish_messages(), context), event, context)

@@ -21,7 +21,10 @@ SUB_COMMANDS = {
     "weights": "greenlight.weights.cli:app",
     "keys": "greenlight.keys:app",
     "sizes": "greenlight.sizes:sizes",
+    "doctor": "greenlight.doctor:doctor",
+    "redrive": "greenlight.redrive:redrive",
     "documents": "greenlight.documents:write_documents",
+    "simulate": "greenlight.simulate.cli:simulate",
 }
 
 

@@ -12,10 +12,10 @@ import typer
 import moderation
 from greenlight.paths import CHECKOUT
 from moderation.models.errors import ErrorCode
-from moderation.models.event import MediaStatusChanged, MediaUploaded, ModerationCompleted
+from moderation.models.event import MediaStatusChanged, MediaUploaded, ModerationCompleted, ModerationDeferred
 
 DOCS: Final = CHECKOUT / "docs"
-EVENTS: Final = (MediaUploaded, ModerationCompleted, MediaStatusChanged)
+EVENTS: Final = (MediaUploaded, ModerationDeferred, ModerationCompleted, MediaStatusChanged)
 API_FUNCTIONS: Final = ("upload", "media", "playback", "review", "feedback")
 
 _SCOPES: Final = {

@@ -13,9 +13,10 @@ from moderation.memory.objects import FolderObjects
 from moderation.memory.uploads import LocalUploads
 from moderation.models.errors import Permanent, Transient
 from moderation.models.job import UPLOAD_TRIGGER, Job
-from moderation.models.media import Media, MediaStatus, Procedure
+from moderation.models.media import MAX_SIZE, Media, MediaStatus, Procedure
 from moderation.models.template import Template
 from moderation.models.verdict import Verdict
+from moderation.services.admit import Admission
 from moderation.services.aggregate import Aggregation
 from moderation.services.extract import Extraction
 from moderation.services.fail import Failure
@@ -63,10 +64,11 @@ def scan(
         job = _job_over(path, template, uploads, store, clock)
         failure = Failure(store, settlement)
         scanning = Scanning(store, objects, weights, looking)
-        scanning.warm(template)
         try:
             progress("plan", 0, 1)
-            planned = Planning(store, uploads, objects, settlement).run(job.job_id, STEP_SECONDS)
+            planned = Planning(store, uploads, objects, settlement, Admission(store, clock)).run(
+                job.job_id, STEP_SECONDS
+            )
             progress("plan", 1, 1)
             if planned.refused:
                 return Scanned(store.job(job.job_id), None)
@@ -101,7 +103,7 @@ def _job_over(
         status=MediaStatus.CHECKING,
         file_name=path.name[:255],
         content_type=guessed if guessed.startswith(("video/", "audio/")) else "video/mp4",
-        size=max(1, path.stat().st_size),
+        size=min(max(1, path.stat().st_size), MAX_SIZE),  # what is beyond is for the plan to refuse
         procedure=Procedure(name=f"{template.name}_pre", template=template.name, mode="pre"),
         created_at=now,
         updated_at=now,

@@ -95,7 +95,7 @@ def _use_cases(folder: Path) -> dict[str, object]:
     Settlement(store, clock).judged(job, empty_verdict(job))
     return {
         "upload_signing": UploadSigning(store, uploads, clock, ids, "default_pre", timedelta(hours=1)),
-        "library": Library(store, objects, templates, workflow, clock, ids),
+        "library": Library(store, objects, templates, workflow, Settlement(store, clock), clock, ids),
         "playback": Playback(store, MemorySigner(), clock, timedelta(minutes=10)),
         "reviewing": Reviewing(store, clock, ids),
         "feedback_book": FeedbackBook(store, objects, clock, ids),

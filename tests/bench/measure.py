@@ -43,8 +43,11 @@ def run(command: Sequence[str], *, accept: Sequence[int] = (0,)) -> Usage:
 def _resident_mb(root: psutil.Process) -> float:
     total = 0
     try:
-        for process in (root, *root.children(recursive=True)):
-            total += process.memory_info().rss
+        program = root.exe()
+        total = root.memory_info().rss
+        for child in root.children(recursive=True):
+            # Until a child has become another program it shows the memory that it shares with its parent.
+            total += child.memory_info().rss if child.exe() != program else 0
     except psutil.NoSuchProcess:
         pass
     return total / 1e6

@@ -117,6 +117,8 @@ class Deployment:
         """Give the functions this deployment's environment, as the template does."""
         environment = {
             "AWS_DEFAULT_REGION": REGION,
+            "POWERTOOLS_SERVICE_NAME": "stack-one",
+            "POWERTOOLS_METRICS_NAMESPACE": "Greenlight",
             "GREENLIGHT_TABLE": self.table,
             "GREENLIGHT_UPLOADS_BUCKET": self.uploads_bucket,
             "GREENLIGHT_RESULTS_BUCKET": self.results_bucket,

@@ -5,7 +5,9 @@ import json
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from functools import cache
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -18,6 +20,7 @@ from PIL import Image
 from greenlight.documents import openapi
 from greenlight.paths import CHECKOUT
 from moderation.detectors.catalog import needed
+from moderation.entrypoints import compose
 from moderation.entrypoints.http import SCOPES
 from moderation.models.event import MediaStatusChanged
 from moderation.models.job import JobError, JobState
@@ -25,10 +28,12 @@ from moderation.models.media import MediaStatus
 from moderation.models.observation import FrameLook, Scan
 from moderation.models.plan import FrameEntry, FrameReason, SegmentFrames
 from moderation.models.template import Form, Rule, Template
+from moderation.services.plan import Planned
 from moderation.services.work import Work
 from tests.builders import MEDIA_ID, probed_media, silent_plan, waiting_media
 from tests.contract.conftest import REGION
 from tests.contract.deployment import EVENTS, Answer, Deployment, event_of, forget_composition, invoke
+from tests.emitted import EMITTED
 from tests.runtime_api import LambdaProcess
 from tests.template.shipped import written
 
@@ -38,6 +43,7 @@ if TYPE_CHECKING:
 API = {"upload", "media", "playback", "review", "feedback"}
 STEPS = {"plan", "extract", "scan_frames", "scan_images", "aggregate", "fail_job"}
 CONSUMERS = {"ingest", "outbox", "publish", "sweep"}
+SCHEDULED = {"watch"}
 QR_ONLY = Template(
     name="codes",
     revision=1,
@@ -73,7 +79,7 @@ def routes_of(function: str) -> set[str]:
 
 def test_every_function_has_an_event_and_every_event_a_function() -> None:
     functions = {path.parent.name for path in (CHECKOUT / "functions").glob("*/app.py")}
-    assert functions == API | STEPS | CONSUMERS
+    assert functions == API | STEPS | CONSUMERS | SCHEDULED
     assert {path.stem for path in EVENTS.glob("*.json")} == functions
 
 
@@ -123,26 +129,6 @@ def documented(answer: Answer, route: str) -> Answer:
     schema = answers.get(str(answer.status), answers["default"])["content"]["application/json"]["schema"]
     jsonschema.validate(answer.body, {**schema, "components": DOCUMENT["components"]})
     return answer
-
-
-@pytest.mark.parametrize("route", SCOPES)
-def test_a_route_answers_its_scope_and_no_other(deployment: Deployment, route: str) -> None:
-    function = function_of(route)
-    others = sorted({"upload", "read", "review", "admin"} - {SCOPES[route]})
-    for scope in ("", "greenlight", "*", *others, " ".join(others), f"{SCOPES[route]}er", f"other/{SCOPES[route]}"):
-        answer = documented(deployment.call(function, http_event(route, "not even json", scope=scope)), route)
-        assert (answer.status, answer.code) == (403, "forbidden_scope"), scope
-    for scope in (SCOPES[route], f"greenlight/{SCOPES[route]}", f"openid greenlight/{SCOPES[route]} {others[0]}"):
-        answer = documented(deployment.call(function, http_event(route, {}, scope=scope, query="media_id=x")), route)
-        assert answer.code != "forbidden_scope", scope
-
-
-def test_a_token_without_any_claim_is_refused(deployment: Deployment) -> None:
-    authorizers: list[dict[str, Any]] = [{}, {"jwt": {}}, {"jwt": {"claims": {}}}]
-    for authorizer in authorizers:
-        event = event_of("upload")
-        event["requestContext"]["authorizer"] = authorizer
-        assert deployment.call("upload", event).code == "forbidden_scope"
 
 
 @pytest.mark.parametrize("function", sorted(API))
@@ -426,6 +412,52 @@ def test_sweep_deletes_what_was_uploaded_for_a_forgotten_media(deployment: Deplo
     assert [version["VersionId"] for version in left["Versions"]] == [other.version_id]
 
 
+def emitted(printed: str) -> dict[str, float]:
+    """The metrics in what a function printed, by name: one value each, of the namespace and dimension of the alarms."""
+    found: dict[str, float] = {}
+    for line in printed.splitlines():
+        if '"_aws"' in line:
+            document = json.loads(line)
+            (group,) = document["_aws"]["CloudWatchMetrics"]
+            assert (group["Namespace"], group["Dimensions"]) == ("Greenlight", [["service"]])
+            assert document["service"] == "stack-one"
+            found |= {metric["Name"]: sum(document[metric["Name"]]) for metric in group["Metrics"]}
+    return found
+
+
+def test_watch_starts_what_was_lost_and_tells_how_late_it_was(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN a job that was written an hour ago and never started
+    job = deployment.with_job(waiting_media(), created_at=datetime.now(UTC) - timedelta(hours=1))
+    # WHEN the schedule calls, twice
+    first = invoke("watch", event_of("watch"))
+    told = emitted(capsys.readouterr().out)
+    second = invoke("watch", event_of("watch"))
+    # THEN its run is started, and the next round finds it under way (moto ends no run)
+    assert first.payload == {"running": 0, "started": 1, "closed": 0, "stuck": 0}
+    assert second.payload == {"running": 1, "started": 0, "closed": 0, "stuck": 0}
+    assert deployment.runs() == [job.job_id]
+    assert told.pop("OldestJobAge") == pytest.approx(3600, abs=60)
+    assert told == {"JobsStarted": 1, "JobsClosed": 0, "JobsStuck": 0}
+
+
+def test_watch_says_so_when_all_is_well(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke("watch", event_of("watch")).payload == {"running": 0, "started": 0, "closed": 0, "stuck": 0}
+    assert emitted(capsys.readouterr().out) == dict.fromkeys(EMITTED["watch"], 0)
+
+
+def test_plan_counts_jobs_that_have_to_wait(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN a day whose budget is spent
+    deferred = Planned(refused=False, waits_until=datetime(2026, 11, 23, tzinfo=UTC))
+    monkeypatch.setattr(compose, "planning", lambda: SimpleNamespace(run=lambda job_id, seconds: deferred))
+    # THEN the state machine hears until when to wait, and whoever watches that somebody does
+    assert invoke("plan", event_of("plan")).payload["waits_until"] == "2026-11-23T00:00:00Z"
+    assert emitted(capsys.readouterr().out) == dict.fromkeys(EMITTED["plan"], 1)
+
+
 # ───────────────────────────── steps of the state machine ─────────────────────────────
 
 
@@ -436,7 +468,7 @@ def test_a_step_of_a_job_of_nobody_fails_for_good(deployment: Deployment, functi
 
 def test_plan_has_nothing_left_to_do_for_a_job_that_has_ended(deployment: Deployment) -> None:
     deployment.with_job(waiting_media(), state=JobState.FINISH, outcome="refused")
-    assert invoke("plan", event_of("plan")).payload == {"refused": True, "segments": [], "covers": []}
+    assert invoke("plan", event_of("plan")).payload == Planned(refused=True).model_dump(mode="json")
 
 
 def test_plan_fails_for_good_when_the_moderated_version_is_gone(deployment: Deployment) -> None:
@@ -537,7 +569,7 @@ def test_aggregate_ends_the_job_with_a_verdict(deployment: Deployment) -> None:
 
 def test_fail_job_records_why_and_lets_nothing_play(deployment: Deployment) -> None:
     job = deployment.with_job(waiting_media())
-    assert invoke("fail_job", event_of("fail_job")).payload == {"job_id": job.job_id}
+    assert invoke("fail_job", event_of("fail_job")).payload == {"job_id": job.job_id, "deleted": False}
     failed = deployment.store.job(job.job_id)
     assert failed.error == JobError(code="timeout", message="the step took longer than 900 seconds")
     assert deployment.store.media(MEDIA_ID).status is MediaStatus.REVIEWING
@@ -600,14 +632,15 @@ def test_every_function_loads_and_answers_in_a_process_of_its_own() -> None:
             return json.loads(response.payload["body"])["error"]["code"]
         return response.error_type or response.payload
 
-    functions = sorted(API | STEPS | CONSUMERS)
+    functions = sorted(API | STEPS | CONSUMERS | SCHEDULED)
     with ThreadPoolExecutor(2) as pool:
         answers = dict(zip(functions, pool.map(answer, functions), strict=True))
     assert answers == {
         **dict.fromkeys(API, "forbidden_scope"),
-        **dict.fromkeys(STEPS, "KeyError"),
+        **dict.fromkeys(STEPS, "Unforeseen"),
         "ingest": {"batchItemFailures": []},
         "outbox": "UnexpectedBatchTypeError",
         "publish": "UnexpectedBatchTypeError",
         "sweep": "UnexpectedBatchTypeError",
+        "watch": "Unforeseen",
     }

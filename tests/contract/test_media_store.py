@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import date, timedelta
 from threading import Barrier
 from typing import TYPE_CHECKING, cast
 
@@ -15,8 +16,8 @@ from moderation.models.errors import Permanent
 from moderation.models.event import Event
 from moderation.models.job import JobState
 from moderation.models.media import MediaStatus
-from moderation.ports import Conflict, MediaStore, NotFound
-from tests.contract.documents import MEDIA_ID, event, feedback, job, media, review
+from moderation.ports import Booking, Conflict, MediaStore, NotFound, Spent
+from tests.contract.documents import MEDIA_ID, NOW, event, feedback, job, media, review
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -121,6 +122,26 @@ def test_a_new_job_is_written_once(side: Side) -> None:
     assert side.outbox() == []
 
 
+def test_open_jobs_are_found_by_when_they_were_due(side: Side) -> None:
+    # GIVEN jobs of two media, due one to four minutes ago: one has ended, one has to wait for a time to come
+    for number, media_id in ((1, MEDIA_ID), (2, OTHER_ID), (3, MEDIA_ID), (4, OTHER_ID)):
+        if number <= 2:
+            side.store.add_media(media(media_id))
+        side.store.save(side.store.media(media_id), new_job=job(number, media_id), events=[event(number, media_id)])
+    side.store.save(side.store.media(MEDIA_ID), job=job(3, state=JobState.FINISH))
+    waiting = job(4, OTHER_ID, JobState.PROCESSING).model_copy(update={"waits_until": NOW + timedelta(hours=5)})
+    side.store.save(side.store.media(OTHER_ID), job=waiting)
+    # THEN those that are late are found, the latest first, as many as asked for
+    first, second = job(2, OTHER_ID).job_id, job(1).job_id
+    assert side.store.open_jobs(NOW, 10) == [first, second]
+    assert side.store.open_jobs(NOW, 1) == [first]
+    assert side.store.open_jobs(NOW - timedelta(seconds=90), 10) == [first]
+    assert side.store.open_jobs(NOW + timedelta(hours=6), 10) == [first, second, waiting.job_id]
+    # AND none of a media that is forgotten
+    side.store.forget(OTHER_ID)
+    assert side.store.open_jobs(NOW + timedelta(hours=6), 10) == [second]
+
+
 @pytest.mark.parametrize("end", [JobState.FINISH, JobState.ABORTED])
 def test_a_job_ends_once(side: Side, end: JobState) -> None:
     # GIVEN a job that goes on and ends
@@ -145,6 +166,7 @@ def test_jobs_reviews_and_feedback_come_oldest_first_and_of_one_media(side: Side
         side.store.add_media(saved)
         for number in (2, 1, 3):
             saved = side.store.save(saved, new_job=job(number, media_id))
+        for number in (2, 1, 3):
             side.store.add_feedback(feedback(number, media_id))
         for number in (11, 9, 10):
             saved = side.store.save(saved, review=review(number, media_id))
@@ -166,7 +188,11 @@ def test_more_than_one_page_is_read_and_forgotten(side: Side) -> None:
     # WHEN the media is forgotten, twice
     side.store.forget(MEDIA_ID)
     side.store.forget(MEDIA_ID)
-    # THEN only the media itself and its event are left
+    # THEN only the media itself and its event are left, and nothing comes to them any more
+    with pytest.raises(Conflict):
+        side.store.save(side.store.media(MEDIA_ID), job=job(state=JobState.FINISH))
+    with pytest.raises(Conflict):
+        side.store.add_feedback(feedback())
     assert kept(side.store) == []
     assert side.store.media(MEDIA_ID).version == 1
     assert side.outbox() == [event()]
@@ -179,6 +205,57 @@ def test_a_document_that_fits_no_item_is_refused_for_good(side: Side) -> None:
     assert refusal.value.code == "document_too_large"
     assert side.store.media(MEDIA_ID).version == 0
     assert side.outbox() == []
+
+
+# ── the budget of a day ──
+
+TODAY = NOW.date()
+
+
+def booked(side: Side, seconds: int, limit: int = 100, day: date = TODAY) -> bool:
+    """Whether some seconds of the media could be booked, with a job and an event."""
+    stored = side.store.media(MEDIA_ID)
+    number = stored.version + 1
+    booking = Booking(day, seconds, limit)
+    try:
+        side.store.save(stored, events=[event(number)], new_job=job(number), booking=booking)
+    except Spent:
+        return False
+    return True
+
+
+def test_a_day_takes_what_its_budget_has_room_for(side: Side) -> None:
+    side.store.add_media(media())
+    assert [booked(side, seconds) for seconds in (60, 50, 40, 1)] == [True, False, True, False]
+    # AND another day has a budget of its own, and a larger budget more room
+    assert booked(side, 100, day=TODAY + timedelta(days=1))
+    assert booked(side, 100, limit=200)
+
+
+def test_a_fresh_day_takes_more_than_its_budget_once(side: Side) -> None:
+    side.store.add_media(media())
+    assert [booked(side, seconds) for seconds in (500, 1)] == [True, False]
+
+
+def test_nothing_is_written_of_what_finds_the_day_spent(side: Side) -> None:
+    side.store.add_media(media())
+    assert booked(side, 100)
+    before = side.store.media(MEDIA_ID), kept(side.store), side.outbox()
+    assert not booked(side, 1)
+    assert before == (side.store.media(MEDIA_ID), kept(side.store), side.outbox())
+
+
+def test_nothing_is_booked_by_what_is_not_written(side: Side) -> None:
+    # GIVEN a writer that is late
+    side.store.add_media(media())
+    late = side.store.media(MEDIA_ID)
+    side.store.save(late)
+    # THEN it hears that it is late, whether the day has room or not
+    with pytest.raises(Conflict):
+        side.store.save(late, booking=Booking(NOW.date(), 100, 100))
+    assert [booked(side, seconds) for seconds in (99, 1, 1)] == [True, True, False]
+    with pytest.raises(Conflict):
+        side.store.save(late, booking=Booking(NOW.date(), 100, 100))
 
 
 def test_of_many_writers_at_once_one_wins() -> None:

@@ -37,7 +37,7 @@ def side(request: pytest.FixtureRequest, tmp_path: Path) -> Side:
         publisher = MemoryPublisher(uploads)
 
         def copied() -> tuple[bytes, str] | None:
-            found = publisher.copies.get(COPY)
+            found = publisher.stored.get(COPY)
             return found and (uploads.get(found[0]), found[1])
 
         return Side(publisher, lambda body: uploads.receive(SOURCE, body), copied)
@@ -103,3 +103,16 @@ def test_large_objects_are_copied_in_parts(
     assert head["ETag"].endswith('-3"')
     assert head["ContentType"] == "video/webm"
     assert s3.get_object(Bucket=target, Key=COPY)["Body"].read() == body
+
+
+def test_all_copies_of_a_media_are_known(side: Side) -> None:
+    # GIVEN copies of two media
+    moderated = side.upload(b"moderated")
+    others = ["m/dmVyc2lvbg/4", "m2/dmVyc2lvbg/1"]
+    for key in (COPY, COPY, *others):
+        side.publisher.copy(moderated, key, "video/mp4")
+    # THEN each media has its own, once
+    assert sorted(side.publisher.copies("m")) == [COPY, others[0]]
+    # AND what is deleted is none
+    side.publisher.delete(COPY)
+    assert side.publisher.copies("m") == [others[0]]

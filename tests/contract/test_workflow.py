@@ -9,7 +9,7 @@ import pytest
 
 from moderation.aws.workflow import StepFunctionsWorkflow
 from moderation.memory.workflow import MemoryWorkflow
-from moderation.ports import Workflow
+from moderation.ports import Run, Workflow
 from tests.contract.conftest import REGION
 from tests.contract.documents import MEDIA_ID, job
 
@@ -49,3 +49,9 @@ def test_a_job_is_started_once(side: Side) -> None:
         side.workflow.start(MEDIA_ID, job(number).job_id)
     # THEN there are two runs, named after their jobs
     assert side.started() == {job(1).job_id: MEDIA_ID, job(2).job_id: MEDIA_ID}
+
+
+def test_only_what_was_started_has_a_run(side: Side) -> None:
+    side.workflow.start(MEDIA_ID, job(1).job_id)
+    assert side.workflow.run(job(1).job_id) == Run("RUNNING")
+    assert side.workflow.run(job(3).job_id) is None

@@ -1,327 +1,534 @@
 """The life of media under anything that may happen to them, in any order: what may never break does not break."""
 
+import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar, get_args
 
-import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from moderation.models.errors import ModerationError, Transient
-from moderation.models.event import MediaStatusChanged, ModerationCompleted
-from moderation.models.job import Job, JobError, JobState
-from moderation.models.media import MediaStatus, cover_key, source_key
-from moderation.models.notification import ArrivedObject
+from moderation.models.errors import ErrorCode, ModerationError, Permanent, Transient
+from moderation.models.event import MediaStatusChanged, MediaUploaded, ModerationCompleted
+from moderation.models.job import UPLOAD_TRIGGER, Job, JobState
+from moderation.models.media import Media, MediaStatus, cover_key, source_key
 from moderation.models.verdict import Suggestion
-from moderation.ports import NotFound
+from moderation.ports import Conflict, NotFound
+from moderation.services.feedback import GiveFeedback
 from moderation.services.media import ModerateAgain
-from moderation.services.publish import Published
-from tests.world import World, verdict
+from moderation.services.review import Decide
+from moderation.services.work import derived_prefixes
+from tests.property.stage import SCORES, Content, Execution, Stage, Write, content_of
+from tests.property.turns import Died, Fault, Turn
+from tests.world import EXPIRY
 
+T = TypeVar("T")
+
+KEPT = timedelta(days=14)
+"""How long a queue keeps a message."""
+
+NUMBERS = st.one_of(st.integers(0, 3), st.integers(0, 30))
+"""Which one; 0 is the newest, and mostly it is one of the newest."""
+Fate = tuple[int | None, Fault | None]
+TO_THE_END: Fate = (None, None)
+FATES: st.SearchStrategy[Fate] = st.one_of(
+    st.just(TO_THE_END), st.tuples(st.integers(0, 8), st.sampled_from([None, *Fault]))
+)
+"""How many uses of ports a call gets on with, and what befalls the next; without a fault it stops there for now."""
 MODES = st.sampled_from(["pre", "post"])
-RUNS = st.sampled_from([-1, -1, 0, 1])
-"""Which run of a media's jobs: mostly the latest."""
-Meddling = Literal["nothing", "block", "unblock", "delete", "overwrite", "verdict", "publish", "die"]
+Request = Literal["normal", "blocked", "again", "again, lax", "delete", "feedback"]
+REQUESTS: st.SearchStrategy[Request] = st.sampled_from([*get_args(Request)[:-2] * 3, *get_args(Request)])
+CONTENTS = st.sampled_from([Content.CLEAN, Content.CLEAN, *Content])
+"""What must happen often to be worth something is there more than once."""
+COMING_AGAIN = (Transient, Conflict, NotFound, Died)
+"""What makes a queue bring a message again, and Step Functions try a step again."""
+ENDED = (JobState.FINISH, JobState.ABORTED)
+
+
+def pick(options: Sequence[T], number: int) -> T:
+    return options[-1 - number % len(options)]
+
+
+def media_of_key(key: str) -> str:
+    return key.split("/")[1]
+
+
+@dataclass(eq=False)
+class Message:
+    """What a queue, a stream or a caller who does not give up brings until it is done, and perhaps again."""
+
+    name: str
+    follow: Callable[[], object]
+    done: bool = False
+    error: BaseException | None = None
+    kept_until: datetime | None = None
 
 
 class MediaLifecycle(RuleBasedStateMachine):
-    """Uploaders, S3, queues, steps of jobs, people and publishers, each at any moment."""
-
-    medias = Bundle("medias")
-    arrivals = Bundle("arrivals")
+    """Uploaders, S3, queues, streams, steps of jobs, people and publishers, all at the same time."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._folder = tempfile.TemporaryDirectory(prefix="lifecycle-")
-        self.first_bytes: dict[str, bytes] = {}
-        self.decisions: dict[str, str] = {}
-        self.deleted: set[str] = set()
-        self.ids: list[str] = []
-        self.abandoned: set[str] = set()
-        self.bodies = 0
+        self.closing = ExitStack()
+        self.folder = Path(self.closing.enter_context(tempfile.TemporaryDirectory(prefix="lifecycle-")))
+        self.media: list[str] = []
+        self.first: dict[str, bytes] = {}
+        self.forgotten: set[str] = set()
+        self.lost: set[str] = set()
+        self.messages: list[Message] = []
+        self.executions: dict[str, Execution] = {}
+        self.turns: list[tuple[Turn, Callable[[BaseException | None], None]]] = []
+        self.bodies = self.checked = self.followed = 0
 
-    @initialize(target=medias, auto_block=st.booleans(), keep=st.booleans(), mode=MODES, overwritten=st.booleans())
-    def begin(self, auto_block: bool, keep: bool, mode: str, overwritten: bool) -> str:
-        """There is one media to begin with, and its file has arrived; if overwritten, only the later event has come."""
-        self.world = World(Path(self._folder.name), auto_block=auto_block, keep_post_on_failure=keep)
-        media_id = self._sign(mode, covers=1)
-        items = [self._bring(media_id) for _ in range(1 + overwritten)]
-        self.world.ingest.arrived(items[-1])
-        return media_id
+    @initialize(
+        auto_block=st.booleans(),
+        keep=st.booleans(),
+        daily=st.sampled_from([0, 0, 0, 30]),
+        mode=MODES,
+        covers=st.sampled_from([0, 0, 1]),
+        content=CONTENTS,
+        overwritten=st.booleans(),
+        progress=st.integers(0, 2),
+    )
+    def begin(
+        self,
+        auto_block: bool,
+        keep: bool,
+        daily: int,
+        mode: str,
+        covers: int,
+        content: Content,
+        overwritten: bool,
+        progress: int,
+    ) -> None:
+        """There is one media to begin with; if its file was overwritten, only the later event has come.
+
+        progress  the file has arrived (0), was moderated (1), and all was told that there was to tell (2)
+        """
+        budget = timedelta(seconds=daily)
+        self.world = Stage(self.folder, auto_block=auto_block, keep_post_on_failure=keep, daily=budget)
+        self.auto_block, self.keep = auto_block, keep
+        self.closing.enter_context(self.world.played())
+        media_id = self._sign(mode, covers)
+        for _ in range(1 + overwritten):
+            self._upload(source_key(media_id), content)
+        self._bring(self.messages[-1])
+        while progress > 0 and self._ready():
+            self._step(self._ready()[0], 0)
+        while progress > 1 and self._waiting():
+            self._bring(self._waiting()[0])
 
     def teardown(self) -> None:
         try:
-            self.everything_settles()
+            if self.media and sys.exception() is None:
+                self.everything_settles()
         finally:
-            self._folder.cleanup()
+            for turn, _ in self.turns:
+                turn.go_on(fault=Fault.DEATH)
+            self.closing.close()
 
-    # ── what uploaders and S3 do ──
+    # ── uploaders and S3 ──
 
-    @rule(target=medias, mode=MODES, covers=st.integers(0, 1))
-    def sign(self, mode: str, covers: int) -> str:
-        return self._sign(mode, covers)
+    @precondition(lambda self: len(self.media) < 2)
+    @rule(mode=MODES, covers=st.integers(0, 2))
+    def sign(self, mode: str, covers: int) -> None:
+        self._sign(mode, covers)
 
-    @rule(target=arrivals, media_id=medias, times=st.integers(1, 2))
-    def upload(self, media_id: str, times: int) -> object:
-        """Bytes arrive under the signed key; from the second time on they overwrite what is there."""
-        return multiple(*(self._bring(media_id) for _ in range(times)))
+    @rule(number=NUMBERS, cover=st.sampled_from([None, None, 0, 1]), content=CONTENTS)
+    def upload(self, number: int, cover: int | None, content: Content) -> None:
+        """Bytes arrive under a signed key; from the second time on they overwrite what is there."""
+        media_id = pick(self.media, number)
+        self._upload(source_key(media_id) if cover is None else cover_key(media_id, cover), content)
 
-    @rule(target=arrivals, media_id=medias)
-    def upload_cover(self, media_id: str) -> ArrivedObject:
-        return self.world.bring(cover_key(media_id, 0))
+    # ── queues and streams ──
 
-    @rule(item=arrivals)
-    def tell(self, item: ArrivedObject) -> None:
-        """An event comes; it stays where it is and may come again, before or after others."""
-        self.world.ingest.arrived(item)
+    @precondition(lambda self: self.messages)
+    @rule(number=NUMBERS, again=st.sampled_from([False, False, True]), fate=FATES)
+    def bring(self, number: int, again: bool, fate: Fate) -> None:
+        """Messages come in any order, and again, also while they are dealt with or long afterwards."""
+        if messages := [message for message in self.messages if message.done is again]:
+            self._bring(pick(messages, number), fate)
 
-    @rule(item=consumes(arrivals))
-    def tell_for_the_last_time(self, item: ArrivedObject) -> None:
-        self.world.ingest.arrived(item)
+    # ── the state machine ──
 
-    @rule(item=arrivals)
-    def tell_while_the_state_machine_is_out_of_reach(self, item: ArrivedObject) -> None:
-        self.world.workflow.losses = 1
-        with suppress(Transient):
-            self.world.ingest.arrived(item)
-        self.world.workflow.losses = 0
+    @precondition(lambda self: self._ready())
+    @rule(number=NUMBERS, steps=st.lists(NUMBERS, min_size=1, max_size=4), fate=FATES)
+    def work(self, number: int, steps: list[int], fate: Fate) -> None:
+        """Some steps of a run, the last of which may not come to its end."""
+        run = pick(self._ready(), number)
+        for step in steps[:-1]:
+            if run.ready:
+                self._step(run, step)
+        if run.ready:
+            self._step(run, steps[-1], fate)
 
-    @rule(media_id=medias)
-    def abort(self, media_id: str) -> None:
-        if self.world.signing.abort(media_id).status is MediaStatus.DELETED:
-            self.deleted.add(media_id)
+    @precondition(lambda self: self._ready())
+    @rule(number=NUMBERS, step=NUMBERS, uses=st.integers(0, 3), fault=st.sampled_from(Fault))
+    def give_up(self, number: int, step: int, uses: int, fault: Fault) -> None:
+        """A step has been tried often enough; it may have got anywhere."""
+        self._step(pick(self._ready(), number), step, (uses, fault), for_good=True)
 
-    # ── what the steps of jobs do, also late and repeatedly ──
+    @precondition(lambda self: self._running())
+    @rule(number=NUMBERS, certain=st.sampled_from([False, False, True]))
+    def time_out(self, number: int, certain: bool) -> None:
+        if certain:
+            run = pick(self._running(), number)
+            run.time_out()
+            fail = partial(self.world.failure.run, run.job_id, "execution_timed_out", "")
+            self.messages.append(Message(f"{run.job_id} timed out", fail))
 
-    @rule(media_id=medias, run=RUNS, content_type=st.sampled_from(["video/mp4", "video/webm"]))
-    def accept(self, media_id: str, run: int, content_type: str) -> None:
-        self._step(media_id, run, lambda job: self.world.settlement.accepted(job, content_type))
+    # ── people ──
 
-    @rule(media_id=medias, run=RUNS)
-    def refuse(self, media_id: str, run: int) -> None:
-        error = JobError(code="not_a_video", message="")
-        self._step(media_id, run, lambda job: self.world.settlement.refused(job, error))
+    @rule(number=NUMBERS, what=REQUESTS, fate=FATES)
+    def ask(self, number: int, what: Request, fate: Fate) -> None:
+        """What the API answers with 500 or 503, or not at all, is asked again."""
+        message = Message(what, partial(self._request, what, pick(self.media, number)))
+        self.messages.append(message)
+        self._bring(message, fate)
 
-    @rule(media_id=medias, run=RUNS, suggestion=st.sampled_from(Suggestion))
-    def judge(self, media_id: str, run: int, suggestion: Suggestion) -> None:
-        self._step(media_id, run, lambda job: self.world.settlement.judged(job, verdict(job, suggestion)))
+    # ── what is under way goes on, or goes wrong ──
 
-    @rule(media_id=medias, run=RUNS)
-    def fail(self, media_id: str, run: int) -> None:
-        self._step(media_id, run, lambda job: self.world.failure.run(job.job_id, "States.Timeout", ""))
+    @precondition(lambda self: self.turns)
+    @rule(number=NUMBERS, uses=st.sampled_from([1, 1, 2, 3, None]), fault=st.sampled_from([None, None, *Fault]))
+    def go_on(self, number: int, uses: int | None, fault: Fault | None) -> None:
+        pick(self.turns, number)[0].go_on(uses, fault)
+        self._take_note()
 
-    # ── what people do ──
+    # ── time ──
 
-    @rule(media_id=medias, decision=st.sampled_from(["normal", "blocked"]))
-    def decide(self, media_id: str, decision: str) -> None:
-        self._decide(media_id, decision)
-
-    @rule(media_id=medias, lost=st.booleans())
-    def moderate_again(self, media_id: str, lost: bool) -> None:
-        self.world.workflow.losses = int(lost)
-        with suppress(ModerationError, Transient):
-            self.world.library.moderate_again(media_id, ModerateAgain())
-        self.world.workflow.losses = 0
-
-    @rule(media_id=medias)
-    def delete(self, media_id: str) -> None:
-        self._delete(media_id)
-
-    # ── what the publisher does, also out of order, and with others in between ──
-
-    @rule(media_id=medias, meanwhile=st.sampled_from(Meddling.__args__))  # type: ignore[attr-defined]
-    def publish(self, media_id: str, meanwhile: Meddling) -> None:
-        meddlers: dict[str, Callable[[], object]] = {
-            "nothing": lambda: None,
-            "block": lambda: self._decide(media_id, "blocked"),
-            "unblock": lambda: self._decide_twice(media_id),
-            "delete": lambda: self._delete(media_id),
-            "overwrite": lambda: self.world.ingest.arrived(self._bring(media_id)),
-            "verdict": lambda: self.judge(media_id, -1, Suggestion.BLOCK),
-            "publish": lambda: self.world.publishing.reconcile(media_id),
-            "die": self._die,
-        }
-        self.world.publisher.during_copy = meddlers[meanwhile]
-        with suppress(Transient):
-            self.world.publishing.reconcile(media_id)
-        self.world.publisher.during_copy = None
+    @rule(hours=st.sampled_from([1, 1, 30, 24 * 8]))
+    def wait(self, hours: int) -> None:
+        """Open jobs are looked after, queues drop what is too old, and the table what nobody has made use of."""
+        self._wait(timedelta(hours=hours))
 
     # ── what may never break ──
 
     @invariant()
-    def a_url_is_given_only_for_what_may_play(self) -> None:
-        for media_id in self.ids:
+    def nothing_is_broken(self) -> None:
+        self.only_the_first_version_is_looked_at()
+        self.a_url_is_given_only_for_what_was_decided_and_plays_the_moderated_bytes()
+        self.nothing_mixes()
+        self.an_upload_is_one_job_and_every_run_has_one()
+        self.every_event_is_written_once()
+
+    def every_write_is_right(self) -> None:
+        for write in self.world.history[self.checked :]:
+            self._check(write)
+        self.checked = len(self.world.history)
+
+    def only_the_first_version_is_looked_at(self) -> None:
+        assert self.world.looked_at <= set(self.first.values())
+
+    def a_url_is_given_only_for_what_was_decided_and_plays_the_moderated_bytes(self) -> None:
+        for media_id in self._kept():
             media = self.world.media(media_id)
-            if not self._gives_url(media_id):
+            try:
+                url = self.world.playback.url(media_id).url
+            except ModerationError:
                 continue
             assert media.status is MediaStatus.NORMAL
             assert media.published_revision == media.revision
-            assert media_id not in self.deleted
-            # the copy is there, under a key of this very decision, and is the first version, byte for byte
-            copied, content_type = self.world.publisher.copies[str(media.published_key)]
-            assert str(media.published_key).endswith(f"/{media.revision}")
+            assert media.published_key is not None
+            assert media.published_key in url
+            assert media.published_key.endswith(f"/{media.revision}")
+            assert self.world.publisher.bodies[media.published_key] == self.first[source_key(media_id)]
+            copied, content_type = self.world.publisher.stored[media.published_key]
             assert copied == media.identity
-            assert self.world.uploads.get(copied) == self.first_bytes[media_id]
-            assert content_type in {"video/mp4", "video/webm", "application/octet-stream"}
+            # Of what a person let play although its plan had failed, nobody knows the type.
+            assert content_type in {"video/mp4", "application/octet-stream"}
 
-    @invariant()
-    def the_first_version_is_the_media(self) -> None:
-        for media_id in self.ids:
-            media = self.world.media(media_id)
-            if media.identity is not None and media_id not in self.deleted:
-                assert self.world.uploads.get(media.identity) == self.first_bytes[media_id]
+    def nothing_mixes(self) -> None:
+        for key, body in self.world.publisher.bodies.items():
+            assert body == self.first[source_key(key.partition("/")[0])]
+        for key in self.world.objects.content_types():
+            _, media_id, job_id, _ = key.split("/", 3)
+            assert job_id.startswith(media_id)
 
-    @invariant()
-    def a_later_version_is_never_published(self) -> None:
-        for key, (copied, _) in self.world.publisher.copies.items():
-            media = self.world.media(key.partition("/")[0])
-            assert copied == media.identity
-            assert f"{copied.key}?versionId={copied.version_id}" not in media.later_versions
-
-    @invariant()
-    def a_persons_decision_stands(self) -> None:
-        for media_id, decision in self.decisions.items():
-            status = self.world.media(media_id).status
-            assert status is (MediaStatus.DELETED if media_id in self.deleted else MediaStatus(decision))
-
-    @invariant()
-    def the_machine_lets_nothing_play_that_it_has_not_passed(self) -> None:
-        for media_id in self.ids:
-            media = self.world.media(media_id)
-            if media.status is not MediaStatus.NORMAL or media_id in self.decisions or media.procedure.mode == "post":
-                continue
-            assert any(
-                job.verdict is not None and job.verdict.suggestion is Suggestion.PASS
-                for job in self.world.store.jobs(media_id)
-            )
-
-    @invariant()
-    def deleted_is_for_good(self) -> None:
-        for media_id in self.deleted:
-            assert self.world.media(media_id).status is MediaStatus.DELETED
-
-    @invariant()
-    def every_event_is_told_once(self) -> None:
-        ids = Counter(event.event_id for event in self.world.store.outbox)
-        assert set(ids.values()) <= {1}
-        ended = {
-            job.job_id
-            for media_id in self.ids
-            for job in self.world.store.jobs(media_id)
-            if job.state is JobState.FINISH
+    def an_upload_is_one_job_and_every_run_has_one(self) -> None:
+        for media_id in self._kept():
+            jobs = self.world.store.jobs(media_id)
+            triggers = Counter(job.trigger for job in jobs)
+            assert max((triggers[name] for name in (UPLOAD_TRIGGER, "cover-0", "cover-1")), default=0) <= 1
+            identity = self.world.media(media_id).identity
+            assert all(job.identity == identity and job.media_id == media_id for job in jobs)
+        assert set(self.world.workflow.started) <= {
+            write.new_job.job_id for write in self.world.history if write.new_job
         }
-        completed = Counter(e.job_id for e in self.world.store.outbox if isinstance(e, ModerationCompleted))
-        assert ended <= set(completed)
-        assert set(completed.values()) <= {1}
-        uploaded = Counter(e.media_id for e in self.world.events("Media Uploaded"))
-        assert set(uploaded.values()) <= {1}
 
-    @invariant()
-    def status_events_tell_the_whole_story(self) -> None:
-        told: dict[str, list[MediaStatusChanged]] = {}
-        for event in self.world.store.outbox:
-            if isinstance(event, MediaStatusChanged):
-                told.setdefault(event.media_id, []).append(event)
-        for media_id, events in told.items():
-            media = self.world.media(media_id)
-            assert [e.revision for e in events] == sorted({e.revision for e in events})
-            assert [e.previous for e in events[1:]] == [e.status for e in events[:-1]]
-            assert (events[-1].status, events[-1].revision) == (media.status, media.revision)
+    def every_event_is_written_once(self) -> None:
+        assert all(count == 1 for count in Counter(event.event_id for event in self.world.store.outbox).values())
 
-    @invariant()
-    def one_upload_is_one_job(self) -> None:
-        for media_id in self.ids:
-            triggers = Counter(job.trigger for job in self.world.store.jobs(media_id))
-            assert triggers["upload"] <= 1
-            assert triggers["cover-0"] <= 1
+    def _check(self, write: Write) -> None:
+        before, after = write.before, write.after
+        assert after.version == before.version + 1
+        assert before.identity in (None, after.identity)
+        told = [event for event in write.events if isinstance(event, MediaStatusChanged)]
+        if after.status is before.status:
+            assert after.revision == before.revision
+            assert told == []
+        else:
+            assert after.revision == before.revision + 1
+            self._check_event(write, told)
+        if before.status in (MediaStatus.DELETED, MediaStatus.REFUSED):
+            assert after.status in (before.status, MediaStatus.DELETED)
+        if write.review is not None:
+            assert (after.status, after.decided_by) == (MediaStatus(write.review.decision), write.review.reviewer)
+            assert write.review.revision == after.revision
+        elif before.decided_by is not None:
+            assert after.decided_by == before.decided_by
+            assert after.status in (before.status, MediaStatus.DELETED)
+        elif after.status is MediaStatus.NORMAL and before.status is not MediaStatus.NORMAL:
+            assert told[0].job_id is not None
+            assert self._lets_play(self.world.store.job(told[0].job_id))
+        if after.published_revision is not None and after.published_revision != before.published_revision:
+            assert (after.status, after.published_revision) == (MediaStatus.NORMAL, after.revision)
+            assert after.published_key in self.world.publisher.bodies
+        if write.job is not None:
+            self._check_job(write, write.job)
+
+    def _check_event(self, write: Write, told: list[MediaStatusChanged]) -> None:
+        before, after = write.before, write.after
+        if after.status is MediaStatus.CHECKING:
+            (event,) = write.events
+            assert isinstance(event, MediaUploaded)
+            assert before.status is MediaStatus.UPLOADING
+            assert event.event_id == f"uploaded-{after.latest_job}"
+            return
+        (change,) = told
+        assert change.event_id == f"status-{after.media_id}-{after.revision}"
+        assert (change.previous, change.status, change.revision) == (before.status, after.status, after.revision)
+
+    def _check_job(self, write: Write, job: Job) -> None:
+        """The table of what a job makes of a media."""
+        before, after = write.before, write.after
+        completed = [event for event in write.events if isinstance(event, ModerationCompleted)]
+        assert [event.event_id for event in completed] == [f"completed-{job.job_id}"] * (job.state is JobState.FINISH)
+        if job.verdict is not None:
+            blind = self.executions[job.job_id].blind
+            assert job.verdict.suggestion is (expected := self._suggestion(job, blind=blind)) or (
+                blind and job.verdict.suggestion is not Suggestion.PASS
+            ), f"{job.verdict.suggestion} is not {expected}"
+        decided = before.decided_by is not None or before.status in (MediaStatus.DELETED, MediaStatus.REFUSED)
+        if decided or before.latest_job != job.job_id:
+            assert after.status is before.status or job.state is JobState.ABORTED
+        elif job.state is JobState.PROCESSING:
+            starts = job.mode == "post" and before.status is MediaStatus.CHECKING
+            assert after.status is (MediaStatus.NORMAL if starts else before.status)
+        elif job.state is JobState.FINISH:
+            assert after.status is self._status_after(job, before)
+
+    def _status_after(self, job: Job, before: Media) -> MediaStatus:
+        post = job.mode == "post"
+        if job.outcome == "refused":
+            return MediaStatus.REFUSED
+        if job.verdict is None:
+            keeps = post and self.keep and before.status is not MediaStatus.CHECKING
+            return before.status if keeps else MediaStatus.REVIEWING
+        if job.verdict.suggestion is Suggestion.BLOCK and self.auto_block:
+            return MediaStatus.BLOCKED
+        return MediaStatus.NORMAL if post or job.verdict.suggestion is Suggestion.PASS else MediaStatus.REVIEWING
+
+    def _suggestion(self, job: Job, *, blind: bool) -> Suggestion:
+        """What must be said of what was uploaded first."""
+        covers = self.world.media(job.media_id).covers
+        files = [self.first[job.identity.key], *(self.first[identity.key] for identity in job.covers.values())]
+        contents = [content_of(file) for file in files]
+        complete = len(job.covers) == len(covers) and Content.NOTHING not in contents and not blind
+        worst = 100 * max(SCORES.get(content, 0.0) for content in contents)
+        (wanted,) = job.template.rules
+        if wanted.block is not None and worst >= wanted.block:
+            return Suggestion.BLOCK
+        return Suggestion.PASS if complete and worst < (wanted.review or 100) else Suggestion.REVIEW
+
+    def _lets_play(self, job: Job) -> bool:
+        """A machine may have said so on the strength of this job."""
+        if job.mode == "post":
+            return job.outcome != "refused" and content_of(self.first[job.identity.key]) is not Content.NOTHING
+        return (
+            job.verdict is not None
+            and job.verdict.coverage.complete
+            and job.verdict.suggestion is Suggestion.PASS
+            and self._suggestion(job, blind=self.executions[job.job_id].blind) is Suggestion.PASS
+        )
+
+    # ── and in the end ──
 
     def everything_settles(self) -> None:
-        """Once every status event has been followed, the playback bucket holds what plays and nothing else."""
-        for media_id in self.ids:
-            self.world.publishing.reconcile(media_id)
-            assert self.world.publishing.reconcile(media_id) in (Published.UNCHANGED, Published.PURGED)
-            media = self.world.media(media_id)
-            playing = {str(media.published_key)} if media.status is MediaStatus.NORMAL else set()
-            assert self._gives_url(media_id) is bool(playing)
-            copies = {key for key in self.world.publisher.copies if key.startswith(f"{media_id}/")}
-            assert playing <= copies
-            if media.status is MediaStatus.DELETED:
-                assert copies == set()
-                assert media.identity is None or not self._has_source(media_id)
-            else:
-                assert copies <= playing | self.abandoned
+        """Nothing goes wrong any more and all is brought: nothing is left over, and nothing is missing.
+
+        Whoever is in the middle of something comes last, when everything else has long been dealt with.
+        """
+        self._settle()
+        while self.turns:
+            self.turns[0][0].go_on()
+            self._take_note()
+            self.nothing_is_broken()
+        self._settle()
+        for _ in range(200):
+            if not self._running() and not self._open_jobs():
+                break
+            self._wait(timedelta(hours=6))
+            self._settle()
+        assert self._waiting() == []
+        assert self._running() == []
+        assert self._open_jobs() == []
+        for media_id in self._kept():
+            self._check_the_end(self.world.media(media_id))
+        playing = {self.world.media(m).published_key for m in self._kept() if self.world.media(m).playable}
+        assert set(self.world.publisher.bodies) == playing
+        assert {source_key(m) for m in self.forgotten} & set(self.world.uploads.stored()) == set()
+
+    def _settle(self) -> None:
+        while self._waiting() or self._ready():
+            for message in self._waiting():
+                self._bring(message)
+                assert message.done, f"{message.name} fails although nothing goes wrong: {message.error!r}"
+                self.nothing_is_broken()
+            for run in self._ready():
+                self._step(run, 0)
+                self.nothing_is_broken()
+
+    def _check_the_end(self, media: Media) -> None:
+        assert media.playable is (media.status is MediaStatus.NORMAL)
+        assert media.status is not MediaStatus.CHECKING, "nobody will ever decide"
+        uploaded = source_key(media.media_id) in self.first and media.media_id not in self.lost
+        assert (media.status is MediaStatus.UPLOADING) <= (not uploaded), "an upload was lost"
+        if media.status is not MediaStatus.DELETED:
+            return
+        assert [key for key in self.world.uploads.stored() if key.startswith(f"media/{media.media_id}/")] == []
+        # A step may outlive its run that timed out; what it leaves then goes by the lifecycle rules.
+        if not any(run.timed_out for run in self.executions.values() if run.media_id == media.media_id):
+            derived = derived_prefixes(media.media_id)
+            assert [key for key in self.world.objects.content_types() if key.startswith(derived)] == []
+        store = self.world.store
+        assert [*store.jobs(media.media_id), *store.reviews(media.media_id), *store.feedback(media.media_id)] == []
 
     # ── how it is done ──
 
+    def _kept(self) -> list[str]:
+        return [media_id for media_id in self.media if media_id not in self.forgotten]
+
+    def _waiting(self) -> list[Message]:
+        return [message for message in self.messages if not message.done]
+
+    def _running(self) -> list[Execution]:
+        return [run for run in self.executions.values() if not run.over]
+
+    def _ready(self) -> list[Execution]:
+        return [run for run in self.executions.values() if run.ready]
+
+    def _open_jobs(self) -> list[Job]:
+        return [job for m in self._kept() for job in self.world.store.jobs(m) if job.state not in ENDED]
+
     def _sign(self, mode: str, covers: int) -> str:
         media_id = self.world.sign(f"standard_{mode}", covers=covers)
-        self.ids.append(media_id)
+        self.media.append(media_id)
         return media_id
 
-    def _bring(self, media_id: str) -> ArrivedObject:
+    def _upload(self, key: str, content: Content) -> None:
+        """What a signature is good for, while it is."""
+        media_id = media_of_key(key)
+        media = None if media_id in self.forgotten else self.world.media(media_id)
+        if media is None or self.world.clock.now() > media.created_at + EXPIRY:
+            return
+        if key not in {media.source_key, *(cover_key(media_id, cover.index) for cover in media.covers)}:
+            return
         self.bodies += 1
-        body = f"bytes {self.bodies}".encode()
-        if not self._has_source(media_id):
-            self.first_bytes[media_id] = body
-        return self.world.bring(source_key(media_id), body)
+        body = f"{content} {self.bodies}".encode()
+        self.first.setdefault(key, body)
+        arrive = partial(self.world.ingest.arrived, self.world.bring(key, body))
+        self.messages.append(Message(key, arrive, kept_until=self.world.clock.now() + KEPT))
 
-    def _has_source(self, media_id: str) -> bool:
+    def _request(self, what: Request, media_id: str) -> None:
+        world = self.world
         try:
-            self.world.uploads.first_version(source_key(media_id))
-        except NotFound:
-            return False
-        return True
+            match what:
+                case "normal" | "blocked":
+                    world.reviewing.decide(Decide(media_id=media_id, decision=what), "ada")
+                case "again" | "again, lax" if len(world.store.jobs(media_id)) < 5:
+                    template = "lax" if what == "again, lax" else None
+                    world.library.moderate_again(media_id, ModerateAgain(template=template))
+                case "delete" if media_id in self._kept() and world.media(media_id).status is MediaStatus.UPLOADING:
+                    world.signing.abort(media_id)
+                case "delete":
+                    world.library.delete(media_id)
+                case "feedback":
+                    world.feedback.give(GiveFeedback(media_id=media_id, kind="false_positive"), "ada")
+        except ModerationError as error:
+            if what == "delete" and error.code is ErrorCode.CONFLICT:
+                raise Conflict(error.message) from error
 
-    def _step(self, media_id: str, run: int, act: Callable[[Job], None]) -> None:
-        """A step of one of the runs that were started, if there is one and its media was not purged."""
-        started = [job_id for job_id, owner in self.world.workflow.started.items() if owner == media_id]
-        with suppress(IndexError, NotFound):
-            job = self.world.store.job(started[run])
-            before = self.world.media(media_id)
-            act(job)
-            if job.job_id != before.latest_job:
-                assert self.world.media(media_id).status is before.status, "a run that was followed by another decided"
+    def _wait(self, time: timedelta) -> None:
+        self.world.clock.advance(time)
+        now = self.world.clock.now()
+        if "watch" not in [message.name for message in self._waiting()]:
+            self.messages.append(Message("watch", self.world.watching.round))
+        for message in self._waiting():
+            if message.kept_until is not None and message.kept_until < now:
+                message.done = True
+                self.lost.add(media_of_key(message.name))
+        unused = {m for m in self._kept() if self.world.media(m).status is not MediaStatus.DELETED}
+        for media_id in self.world.store.expire(now):
+            self.forgotten.add(media_id)
+            assert not (media_id in unused and source_key(media_id) in self.first) or media_id in self.lost
+            self.messages.append(Message("sweep", partial(self.world.sweeping.forgotten, media_id)))
 
-    def _decide_twice(self, media_id: str) -> None:
-        for decision in ("blocked", "normal"):
-            self._decide(media_id, decision)
+    def _bring(self, message: Message, fate: Fate = TO_THE_END) -> None:
+        def ended(error: BaseException | None) -> None:
+            message.done |= error is None
+            message.error = error
+            assert error is None or isinstance(error, COMING_AGAIN), message.name
 
-    def _decide(self, media_id: str, decision: str) -> None:
-        media = self.world.media(media_id)
-        undecidable = {MediaStatus.UPLOADING, MediaStatus.REFUSED, MediaStatus.DELETED}
-        unprobed = media.status is MediaStatus.CHECKING and media.playback_content_type is None
-        if media.status in undecidable or unprobed:
-            with pytest.raises(ModerationError):
-                self.world.decide(media_id, decision)
-        else:
-            self.world.decide(media_id, decision)
-            self.decisions[media_id] = decision
+        self._begin(message.name, message.follow, ended, fate)
 
-    def _delete(self, media_id: str) -> None:
-        self.world.library.delete(media_id)
-        self.deleted.add(media_id)
+    def _step(self, run: Execution, number: int, fate: Fate = TO_THE_END, *, for_good: bool = False) -> None:
+        step, call = run.begin(number)
 
-    def _die(self) -> None:
-        self.abandoned |= set(self.world.publisher.copies)
-        raise Transient("the publisher died after its copy")
+        def ended(error: BaseException | None) -> None:
+            permanent = isinstance(error, Permanent | NotFound | ModerationError)
+            assert error is None or permanent or isinstance(error, COMING_AGAIN), step
+            run.ended(step, error, for_good=for_good or permanent)
 
-    def _gives_url(self, media_id: str) -> bool:
-        try:
-            self.world.playback.url(media_id)
-        except ModerationError:
-            return False
-        return True
+        self._begin(f"{step.name} of {run.job_id}", call, ended, fate)
+
+    def _begin(
+        self, name: str, call: Callable[[], object], ended: Callable[[BaseException | None], None], fate: Fate
+    ) -> None:
+        turn = Turn(name, call)
+        self.turns.append((turn, ended))
+        uses, fault = fate
+        turn.go_on(uses)
+        if fault is not None:
+            turn.go_on(fault=fault)
+        self._take_note()
+
+    def _take_note(self) -> None:
+        """Of calls that are over, of runs that were started and of events that were written."""
+        over = [pair for pair in self.turns if pair[0].over]
+        self.turns = [pair for pair in self.turns if not pair[0].over]
+        for turn, ended in over:
+            if isinstance(turn.error, AssertionError):
+                raise turn.error
+            ended(turn.error)
+        for job_id, media_id in self.world.workflow.started.items():
+            if job_id not in self.executions:
+                self.executions[job_id] = Execution(self.world, media_id, job_id)
+        for event in self.world.store.outbox[self.followed :]:
+            if isinstance(event, MediaStatusChanged):
+                self.messages.append(Message(event.event_id, partial(self.world.publishing.reconcile, event.media_id)))
+        self.followed = len(self.world.store.outbox)
+        self.every_write_is_right()
 
 
 TestMediaLifecycle = MediaLifecycle.TestCase
 TestMediaLifecycle.settings = settings(
-    max_examples=100,
-    stateful_step_count=40,
     deadline=None,
     phases=set(Phase) - {Phase.explain},
     suppress_health_check=[HealthCheck.too_slow],

@@ -157,6 +157,16 @@ def test_undecoded_frames_never_pass_and_never_lower(scans: list[Scan], template
     assert after.suggestion.severity >= before.suggestion.severity
 
 
+@given(scan_lists(), templates, st.integers(2, 50))
+def test_frames_that_a_decoder_made_up_never_pass_and_never_lower(
+    scans: list[Scan], template: Template, damaged: int
+) -> None:
+    before = verdict_on(scans, template, len(scans))
+    after = verdict_on([scans[0].model_copy(update={"damaged": damaged}), *scans[1:]], template, len(scans))
+    assert after.suggestion is Suggestion.worst(Suggestion.REVIEW, before.suggestion)
+    assert "frames_damaged" in after.reasons
+
+
 @given(scan_lists(), templates, st.data())
 def test_order_of_scans_and_observations_does_not_matter(
     scans: list[Scan], template: Template, data: st.DataObject

@@ -16,7 +16,10 @@ Table = dict[str, list[str]]
 
 
 def table(resources: dict[str, Any]) -> Table:
-    """Sorted lines `[deny] action on resource [conditions]` of every role, bucket policy and queue policy."""
+    """Sorted lines of every role, bucket policy, queue policy and permission to call a function.
+
+    `[deny] [principal may] action on resource [conditions]`, and for a role who may take it on.
+    """
     lines: Table = {}
     for name, resource in resources.items():
         properties = resource.get("Properties", {})
@@ -25,9 +28,21 @@ def table(resources: dict[str, Any]) -> Table:
                 arns = (_text(arn) for arn in properties.get("ManagedPolicyArns", []))
                 managed = [f"managed policy {arn.rpartition('/')[2]}" for arn in arns]
                 documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
-                lines[name] = sorted({*managed, *(line for document in documents for line in _document(document))})
+                trusted = (
+                    _list(one["Principal"]["Service"]) for one in properties["AssumeRolePolicyDocument"]["Statement"]
+                )
+                taken = [f"taken on by {', '.join(services)}" for services in trusted]
+                lines[name] = sorted(
+                    {*managed, *taken, *(line for document in documents for line in _document(document))}
+                )
             case "AWS::S3::BucketPolicy" | "AWS::SQS::QueuePolicy":
                 lines[name] = sorted(set(_document(properties["PolicyDocument"])))
+            case "AWS::Lambda::Permission":
+                source = " and ".join(
+                    f"{key} {_text(properties[key])}" for key in ("SourceArn", "SourceAccount") if key in properties
+                )
+                caller, action = properties["Principal"], properties["Action"]
+                lines[name] = [f"{caller} may {action} on {_text(properties['FunctionName'])} when {source}"]
     return dict(sorted(lines.items()))
 
 
@@ -68,6 +83,10 @@ def _text(value: Any) -> str:
             return str(name)
         case {"Fn::GetAtt": [name, attribute]}:
             return f"{name}.{attribute}"
+        case {"Fn::Sub": [str(text), variables]}:
+            for name, meant in variables.items():
+                text = text.replace(f"${{{name}}}", _text(meant))
+            return _text({"Fn::Sub": text})
         case {"Fn::Sub": text}:
             return str(text).replace(".Arn}", "}").replace("${", "").replace("}", "")
         case {"Service": service}:

@@ -1,5 +1,6 @@
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +9,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from greenlight.keys import DEFAULT_SECRET, PARAMETER, parameter_value
 from greenlight.paths import CHECKOUT
+from moderation.aws.uploads import ENCRYPTION
 from moderation.entrypoints.http import SCOPES
+from moderation.models.media import MAX_COVERS
 from moderation.services.templates import preset_names
 from moderation.settings import Settings
 from tests.template.shipped import properties_of
@@ -24,6 +27,7 @@ FOLDERS = {
     "FailJobFunction": "fail_job",
     "OutboxFunction": "outbox",
     "SweepFunction": "sweep",
+    "WatchFunction": "watch",
     "PublishFunction": "publish",
     "PlaybackFunction": "playback",
     "MediaFunction": "media",
@@ -188,6 +192,67 @@ def test_a_message_stays_hidden_for_six_times_what_its_function_may_take(resourc
     assert checked == 2
 
 
+# ── load ──
+
+HEAVY = {name: name.replace("Function", "Concurrency") for name in (*MORE_LAYERS, "AggregateFunction")}
+"""Functions that take gigabytes or minutes, and the parameter that holds them back."""
+ACCOUNT = 1000
+"""What an account may run at once unless it asked for more."""
+
+
+def concurrency_of_source(template: dict[str, Any], source: dict[str, Any]) -> int:
+    most = source["ScalingConfig"]["MaximumConcurrency"]
+    return int(template["Parameters"][most["Ref"]]["Default"] if isinstance(most, dict) else most)
+
+
+def test_a_flood_of_uploads_leaves_concurrency_for_the_rest(template: dict[str, Any], functions: dict[str, Any]):
+    reserved = {name: f["ReservedConcurrentExecutions"] for name, f in functions.items() if name in HEAVY}
+    conditions = {name: parameter.replace("Concurrency", "") for name, parameter in HEAVY.items()}
+    assert reserved == {
+        name: {"Fn::If": [f"Reserve{conditions[name]}", {"Ref": parameter}, {"Ref": "AWS::NoValue"}]}
+        for name, parameter in HEAVY.items()
+    }
+    assert [name for name, f in functions.items() if "ReservedConcurrentExecutions" in f] == list(reserved)
+    for name in HEAVY:  # 0 = not reserved
+        condition = template["Conditions"][f"Reserve{conditions[name]}"]
+        assert condition == {"Fn::Not": [{"Fn::Equals": [{"Ref": HEAVY[name]}, 0]}]}
+    # AND what the queues may bring at once fits into what is left, with at least 100 for the API
+    queues = list(properties_of(template["Resources"], "AWS::Lambda::EventSourceMapping").values())
+    brought = sum(concurrency_of_source(template, source) for source in queues if "ScalingConfig" in source)
+    held_back = sum(template["Parameters"][parameter]["Default"] for parameter in HEAVY.values())
+    assert held_back + brought <= ACCOUNT - 100
+
+
+def test_queues_hold_back_what_cannot_be_done_now(template: dict[str, Any], resources: dict[str, Any]):
+    queues = properties_of(resources, "AWS::SQS::Queue")
+    for name, source in properties_of(resources, "AWS::Lambda::EventSourceMapping").items():
+        queue = queues.get(attribute(source["EventSourceArn"]) or "")
+        if queue:
+            assert 2 <= concurrency_of_source(template, source) <= 50, name
+            assert queue["RedrivePolicy"]["maxReceiveCount"] >= 5, name
+            assert queue["MessageRetentionPeriod"] == 14 * 86_400, name
+
+
+def test_every_map_has_its_bound(machine: dict[str, Any], template: dict[str, Any]):
+    segments, covers = (
+        branch["States"][branch["StartAt"]]["MaxConcurrency"] for branch in machine["States"]["Look"]["Branches"]
+    )
+    assert covers == MAX_COVERS
+    # one long video leaves room for nine others
+    assert 1 <= segments <= template["Parameters"]["ExtractConcurrency"]["Default"] / 10
+
+
+def test_the_budget_of_video_is_read_as_it_is_written(template: dict[str, Any], functions: dict[str, Any]):
+    assert template["Parameters"]["DailyVideoHours"]["Default"] > 0
+    alias = str(Settings.model_fields["daily_budget"].alias)
+    (name,) = [name for name, f in functions.items() if alias in f["Environment"]["Variables"]]
+    assert name == "PlanFunction"
+    written = functions[name]["Environment"]["Variables"][alias]["Fn::Sub"]
+    for hours in (0, 100, 100_000):
+        text = written.replace("${DailyVideoHours}", str(hours))
+        assert Settings.model_validate({alias: text}).daily_budget == timedelta(hours=hours)
+
+
 def test_only_new_outbox_items_reach_the_outbox(resources: dict[str, Any]):
     (one,) = resources["OutboxSource"]["Properties"]["FilterCriteria"]["Filters"]
     assert json.loads(one["Pattern"]) == {
@@ -242,6 +307,22 @@ def test_buckets_refuse_plain_http(resources: dict[str, Any], name: str):
     assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
+def test_uploads_lie_under_the_keys_of_s3(resources: dict[str, Any]):
+    statements = {
+        one["Sid"]: one for one in resources["UploadsBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    }
+    for sid in ("OnlyUnderTheKeysOfS3", "NorUnderKeysSentAlong"):
+        deny = statements[sid]
+        assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "s3:PutObject")
+    # A header that is not there names no key: what comes without it gets the bucket's encryption.
+    assert statements["OnlyUnderTheKeysOfS3"]["Condition"] == {
+        "StringNotEquals": {"s3:x-amz-server-side-encryption": ENCRYPTION},
+        "Null": {"s3:x-amz-server-side-encryption": "false"},
+    }
+    customers = {"s3:x-amz-server-side-encryption-customer-algorithm": "false"}
+    assert statements["NorUnderKeysSentAlong"]["Condition"] == {"Null": customers}
+
+
 def plain_rules(bucket: dict[str, Any]) -> list[dict[str, Any]]:
     """The lifecycle rules that are there in any case."""
     return [rule for rule in bucket["LifecycleConfiguration"]["Rules"] if "Fn::If" not in rule]
@@ -250,7 +331,7 @@ def plain_rules(bucket: dict[str, Any]) -> list[dict[str, Any]]:
 def test_what_is_made_of_a_media_is_kept_as_long_as_stated(resources: dict[str, Any]):
     rules = plain_rules(resources["ResultsBucket"]["Properties"])
     kept = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
-    assert kept == {"work/": 1, "traces/": 14, "evidence/": 14}
+    assert kept == {"work/": 3, "traces/": 14, "evidence/": 14}
 
 
 def test_the_first_version_of_an_upload_lives_as_long_as_its_media(resources: dict[str, Any]):

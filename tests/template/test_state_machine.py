@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from moderation.models.media import MAX_COVERS
+from moderation.services.admit import HORIZON, SPREAD
+from moderation.services.plan import Planned
 
 SEGMENTS = 130
 """The most a plan cuts six hours into; `moderation.media.plan` aims at 120."""
@@ -59,7 +61,10 @@ def test_no_error_leaves_a_job_open(machine: dict[str, Any]):
             assert catcher["ErrorEquals"] == ["States.ALL"], name
             inside = name in ("Extract", "ScanFrames", "ScanImages")
             assert catcher["Next"].endswith("Failed") if inside else catcher["Next"] == "FailJob", name
-    assert machine["States"]["FailJob"]["Next"] == "Failed"
+    assert machine["States"]["FailJob"]["Next"] == "Wanted"
+    assert machine["States"]["Wanted"]["Default"] == "Failed"
+    (unwanted,) = machine["States"]["Wanted"]["Choices"]
+    assert unwanted == {"Condition": "{% $states.input.deleted %}", "Next": "Deleted"}
     assert machine["States"]["Failed"]["Type"] == "Fail"
 
 
@@ -68,21 +73,48 @@ def test_lambda_gives_up_before_the_machine_does(machine: dict[str, Any], functi
         assert functions[f"{name}Function"]["Timeout"] < task["TimeoutSeconds"], name
 
 
+def longest(task: dict[str, Any]) -> int:
+    """Seconds that a step takes when every try takes all of its time and every pause is as long as it may be."""
+    tries, pauses = 1, 0
+    for retrier in task["Retry"]:
+        throttled = retrier["ErrorEquals"] == ["Lambda.TooManyRequestsException"]
+        tries += 0 if throttled else retrier["MaxAttempts"]  # what is throttled is told so at once
+        pauses += retrier["MaxAttempts"] * retrier["MaxDelaySeconds"]
+    return int(tries * task["TimeoutSeconds"] + pauses)
+
+
 def test_six_hours_fit_into_a_run_and_a_run_into_what_is_kept(machine: dict[str, Any], resources: dict[str, Any]):
-    steps = {name: task["TimeoutSeconds"] for name, task in tasks(machine).items()}
+    # GIVEN a run of six hours of video, in which every step needs all its retries and all its time
+    steps = {name: longest(task) for name, task in tasks(machine).items()}
     look = machine["States"]["Look"]["Branches"][0]["States"]["Segments"]
     rounds = math.ceil(SEGMENTS / look["MaxConcurrency"])
-    longest = steps["Plan"] + rounds * (steps["Extract"] + steps["ScanFrames"]) + steps["Aggregate"] + steps["FailJob"]
-    assert longest < machine["TimeoutSeconds"]
+    work = rounds * (steps["Extract"] + steps["ScanFrames"]) + steps["Aggregate"]
+    # THEN what its steps leave for each other is kept for as long
     rules = resources["ResultsBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
-    (work,) = [rule["ExpirationInDays"] for rule in rules if rule.get("Prefix") == "work/"]
-    assert machine["TimeoutSeconds"] < work * 86_400
+    (kept,) = [rule["ExpirationInDays"] for rule in rules if rule.get("Prefix") == "work/"]
+    assert work < kept * 86_400
+    # AND it may wait for the budget before, for as long as a job ever waits
+    waits = (HORIZON + SPREAD).total_seconds()
+    assert 2 * steps["Plan"] + waits + work + steps["FailJob"] < machine["TimeoutSeconds"]
+
+
+def test_a_job_that_waits_for_the_budget_is_planned_again(machine: dict[str, Any]):
+    refused, deferred = machine["States"]["Accepted"]["Choices"]
+    assert (refused["Next"], deferred["Next"]) == ("Refused", "Deferred")
+    wait = machine["States"]["Deferred"]
+    assert (wait["Type"], wait["Timestamp"], wait["Next"]) == ("Wait", "{% $states.input.waits_until %}", "Plan")
+    assert set(Planned.model_fields) >= {"refused", "waits_until", "segments", "covers"}
 
 
 def test_the_state_of_the_worst_run_stays_small():
     # GIVEN six hours of which every step failed, with names of errors as long as they are let through
     given = {"media_id": MEDIA_ID, "job_id": JOB_ID}
-    planned = {"refused": False, "segments": list(range(SEGMENTS)), "covers": list(range(MAX_COVERS))}
+    planned = {
+        "refused": False,
+        "waits_until": None,
+        "segments": list(range(SEGMENTS)),
+        "covers": list(range(MAX_COVERS)),
+    }
     frames = [{"step": "scan_frames", "index": index, "error": "x" * ERROR_NAME} for index in range(SEGMENTS)]
     images = [{"step": "scan_images", "index": index, "error": "x" * ERROR_NAME} for index in range(MAX_COVERS)]
     broken = {"error": "x" * 256, "cause": "\\" * CAUSE_LIMIT}
@@ -120,6 +152,7 @@ def inner(machine: dict[str, Any]) -> int:
 
 def test_the_history_of_the_worst_run_stays_within_its_limit(machine: dict[str, Any]):
     # GIVEN six hours of which every step uses up all its retries
-    # THEN Step Functions does not end the run for its history
+    # THEN Step Functions does not end the run for its history, even if it is planned twice
     started_and_ended = 2
-    assert inner(machine) + started_and_ended < HISTORY_LIMIT
+    planned = events(machine["States"]["Plan"]) + events(machine["States"]["Accepted"])
+    assert inner(machine) + planned + started_and_ended < HISTORY_LIMIT

@@ -1,10 +1,13 @@
 """The local stack itself: where it listens, what it enforces, what survives a restart."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import boto3
@@ -15,6 +18,7 @@ from botocore.exceptions import ClientError
 from greenlight.stack import server
 from greenlight.stack.errors import StackError
 from greenlight.stack.stack import PYTHON, Stack
+from tests.local_stack import faulty
 
 
 def test_it_listens_on_loopback_only(stack: Stack) -> None:
@@ -99,6 +103,50 @@ def test_what_is_stored_survives_a_stop_in_order_and_keeps_its_port(tmp_path: Pa
         assert second.client("s3").get_object(Bucket="kept", Key="key")["Body"].read() == b"body"
     finally:
         second.stop()
+
+
+def test_calls_beyond_the_reserved_concurrency_wait_for_their_turn(stack: Stack, tmp_path: Path) -> None:
+    # GIVEN a function that may run once at a time, and says when it began and ended
+    code = """
+import time
+
+
+def handler(event, context):
+    began = time.time()
+    time.sleep(0.2)
+    return [began, time.time()]
+"""
+    client, name = stack.client("lambda"), stack.functions()["sweep"]
+
+    def call(_: int) -> list[float]:
+        answer = client.invoke(FunctionName=name, Payload="{}")
+        times: list[float] = json.loads(answer["Payload"].read())
+        return times
+
+    with faulty(stack, "sweep", code, tmp_path), ThreadPoolExecutor(4) as pool:
+        client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=1)
+        try:
+            # WHEN it is called four times at once
+            calls = sorted(pool.map(call, range(4)))
+            # AND once more after it was switched off
+            client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+            with pytest.raises(client.exceptions.TooManyRequestsException):
+                call(0)
+        finally:
+            client.delete_function_concurrency(FunctionName=name)
+
+    # THEN each call began after the one before had ended
+    assert all(before[1] <= after[0] for before, after in pairwise(calls))
+
+
+def test_heavy_functions_are_held_back_to_what_this_machine_bears(stack: Stack) -> None:
+    reserved = {
+        folder: stack.client("lambda").get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")
+        for folder, name in stack.functions().items()
+    }
+    held_back = {folder for folder, most in reserved.items() if most is not None}
+    assert held_back == {"plan", "extract", "scan_frames", "scan_images", "aggregate"}
+    assert {reserved[folder] for folder in held_back} == {2 * (os.cpu_count() or 1)}
 
 
 def test_after_a_kill_it_starts_afresh(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from moderation.services.media import MediaView
 from tests import clips
 from tests.local_stack import Bus, faulty, held
 from tests.stored import execution, history, object_keys, wait_until_settled
+
+WAIT = 5
+"""Seconds until a day with room for more begins, in place of midnight."""
 
 
 def _ended(api: Api, media_id: str) -> MediaView:
@@ -196,7 +200,7 @@ def test_a_job_that_fails_for_good_says_why_and_may_be_run_again(
     assert view.job.error is not None
     events = history(stack, view.job.job_id)
     assert _failures(events) == ["ValueError"]
-    assert _entered(events) == ["Plan", "FailJob", "Failed"]
+    assert _entered(events) == ["Plan", "FailJob", "Wanted", "Failed"]
     run = execution(stack, view.job.job_id)
     assert (run["status"], run["error"]) == ("FAILED", "ValueError")
     # AND the job tells code and reason
@@ -265,3 +269,65 @@ def test_a_run_that_was_stopped_does_not_leave_its_job_open(api: Api, stack: Sta
     assert (view.job.outcome, view.job.error.code) == ("failed", "aborted")
     assert view.media.status is MediaStatus.REVIEWING
     _plays_nothing(api, stack, bus, media_id)
+
+
+def test_a_job_that_finds_the_budget_spent_waits_and_goes_on_by_itself(
+    api: Api, stack: Stack, bus: Bus, tmp_path: Path
+) -> None:
+    # GIVEN a budget of which today has nothing left, and days that begin every few seconds
+    code = f"""
+from datetime import timedelta
+
+import real
+from moderation.entrypoints import compose
+from moderation.ports import Booking
+from moderation.services import admit
+
+TODAY = compose.SystemClock().now().date()
+plan = compose.planning()
+
+
+class Days(admit.Admission):
+    def admit(self, job, seconds, content_type):
+        spent = Booking(TODAY, 1, 1)
+        try:
+            self.store.save(self.store.media(job.media_id), booking=spent)
+        except admit.Spent:
+            pass
+        return super().admit(job, seconds, content_type)
+
+    def _placed(self, media, job, booking):
+        placed, events = super()._placed(media, job, booking)
+        soon = self.clock.now() + timedelta(seconds={WAIT})
+        later = [event.model_copy(update={{"waits_until": soon}}) for event in events]
+        return placed.model_copy(update={{"waits_until": soon}}) if events else placed, later
+
+
+limited = Days(plan.store, compose.SystemClock(), timedelta(seconds=1))
+object.__setattr__(plan, "admission", limited)
+handler = real.handler
+"""
+    with faulty(stack, "plan", code, tmp_path):
+        # WHEN a media comes that would play before its verdict
+        media_id = api.upload(clips.clean(), procedure="standard_post")
+        waiting = api.wait(media_id, 60, lambda view: view.job is not None and view.job.waits_until is not None)
+
+        # THEN it says until when it waits, and does not play
+        assert waiting.job is not None
+        assert (waiting.job.state, waiting.media.status) == (JobState.WAITING, MediaStatus.CHECKING)
+        with pytest.raises(ApiError):
+            api.playback(media_id)
+        told = bus.wait_for(media_id, "Moderation Deferred")["detail"]
+        assert told["event_id"] == f"deferred-{waiting.job.job_id}"
+        assert datetime.fromisoformat(told["waits_until"]) == waiting.job.waits_until
+        view = _ended(api, media_id)
+
+    # AND after that it is planned again and judged, in the same run, by the same job
+    assert _job_id(view) == waiting.job.job_id
+    assert _verdict(view).suggestion is Suggestion.PASS
+    entered = _entered(history(stack, _job_id(view)))
+    assert entered == ["Plan", "Accepted", "Deferred", "Plan", "Accepted", "Look", "Aggregate", "Judged"]
+    assert view.job is not None
+    assert view.job.finished_at is not None
+    assert waiting.job.waits_until is not None
+    assert view.job.finished_at > waiting.job.waits_until

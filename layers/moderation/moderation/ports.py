@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +22,10 @@ class NotFound(LookupError):
 
 class Conflict(Exception):
     """Somebody else wrote first; read again and decide again."""
+
+
+class Spent(Exception):
+    """The budget of the day has no room for a booking."""
 
 
 class Clock(Protocol):
@@ -62,6 +66,26 @@ class UploadedPart:
 
     number: int
     etag: str
+
+
+@dataclass(frozen=True)
+class Booking:
+    """Some seconds of video out of what a UTC day may take, which is `limit` seconds.
+
+    A day on which nothing is booked takes any one booking, so that a video longer than `limit` has its day, too.
+    """
+
+    day: date
+    seconds: int
+    limit: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """How the run of a job stands (RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED) and, if it ended badly, why."""
+
+    status: str
+    cause: str = ""
 
 
 class Objects(Protocol):
@@ -152,6 +176,10 @@ class Publisher(Protocol):
         """Delete all versions of the copy and drop it from caches. Idempotent."""
         ...
 
+    def copies(self, media_id: str) -> list[str]:
+        """Keys of all copies of a media, also of those that nobody has written down."""
+        ...
+
 
 class Signer(Protocol):
     """Signs playback URLs."""
@@ -191,11 +219,13 @@ class MediaStore(Protocol):
         job: Job | None = None,
         new_job: Job | None = None,
         review: Review | None = None,
+        booking: Booking | None = None,
     ) -> Media:
         """Write the media, and what comes with it, in one transaction, and give it back with its next `version`.
 
-        Raises Conflict when the stored `version` is not `media.version`, when `job` would replace a stored job that
-        has ended (FINISH or ABORTED), or when `new_job` exists already.
+        Raises Conflict when the stored `version` is not `media.version`, when `job` has no stored job to replace or
+        one that has ended (FINISH or ABORTED), or when `new_job` exists already; Spent when only the `booking` has
+        no room.
         """
         ...
 
@@ -207,11 +237,17 @@ class MediaStore(Protocol):
         """Oldest first."""
         ...
 
+    def open_jobs(self, due_before: datetime, limit: int) -> list[str]:
+        """Ids of jobs that have not ended, of any media, longest due first. What has just changed may not show yet."""
+        ...
+
     def reviews(self, media_id: str) -> list[Review]:
         """Oldest first."""
         ...
 
-    def add_feedback(self, feedback: Feedback) -> None: ...
+    def add_feedback(self, feedback: Feedback) -> None:
+        """Raises Conflict when its job is gone: it was deleted with its media."""
+        ...
 
     def feedback(self, media_id: str) -> list[Feedback]:
         """Oldest first."""
@@ -231,8 +267,12 @@ class EventBus(Protocol):
 
 
 class Workflow(Protocol):
-    """Starts the state machine."""
+    """The state machine."""
 
     def start(self, media_id: str, job_id: str) -> None:
         """Start the run named after the job; a run of that name that exists already is success."""
+        ...
+
+    def run(self, job_id: str) -> Run | None:
+        """The run named after the job; None when there is none."""
         ...

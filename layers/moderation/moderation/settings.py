@@ -21,6 +21,10 @@ class Settings(BaseModel):
     state_machine_arn: str = Field(default="", alias="GREENLIGHT_STATE_MACHINE_ARN")
     default_procedure: str = Field(default="default_pre", alias="GREENLIGHT_DEFAULT_PROCEDURE")
     upload_expiry: timedelta = Field(default=timedelta(hours=1), alias="GREENLIGHT_UPLOAD_EXPIRY")
+    publish_queue: str = Field(default="", alias="GREENLIGHT_PUBLISH_QUEUE", description="URL")
+    daily_budget: timedelta = Field(
+        default=timedelta(0), alias="GREENLIGHT_DAILY_BUDGET", description="of video; zero is no limit"
+    )
     playback_ttl: timedelta = Field(default=timedelta(minutes=10), alias="GREENLIGHT_PLAYBACK_TTL")
     playback_signer: Literal["cloudfront", "s3"] = Field(default="cloudfront", alias="GREENLIGHT_PLAYBACK_SIGNER")
     playback_domain: str = Field(default="", alias="GREENLIGHT_PLAYBACK_DOMAIN")

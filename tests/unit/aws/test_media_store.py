@@ -1,6 +1,7 @@
 """Items and transactions of the table."""
 
 import json
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from moderation.aws.media_store import OUTBOX_LIFE, DynamoMediaStore, outbox_event
 from moderation.models.errors import Transient
-from moderation.ports import Conflict
+from moderation.ports import Booking, Conflict, Spent
 from tests.contract.documents import MEDIA_ID, NOW, event, job, media, review
 from tests.unit.aws.conftest import MakeStub
 
@@ -92,6 +93,51 @@ def test_a_cancelled_transaction_says_why(stub: MakeStub, reasons: tuple[str, ..
     )
     with pytest.raises(expected):
         DynamoMediaStore(client, "table").save(media())
+
+
+BOOKING = Booking(NOW.date(), 60, 3600)
+
+
+def test_jobs_that_meet_at_the_budget_try_again(stub: MakeStub, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a day's item that another transaction is writing, twice
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    client, answers = stub("dynamodb")
+    for _ in range(2):
+        answers.add_client_error(
+            "transact_write_items",
+            "TransactionCanceledException",
+            http_status_code=400,
+            modeled_fields=cancelled("None", "TransactionConflict"),
+        )
+    answers.add_response("transact_write_items", {})
+    # THEN the third try books
+    assert DynamoMediaStore(client, "table").save(media(), booking=BOOKING).version == 1
+    assert len(pauses) == 2
+
+
+@pytest.mark.parametrize(
+    ("reasons", "expected"),
+    [
+        (("None", "ConditionalCheckFailed"), Spent),
+        (("ConditionalCheckFailed", "ConditionalCheckFailed"), Conflict),
+        (("ConditionalCheckFailed", "TransactionConflict"), Conflict),
+        (("TransactionConflict", "None"), Conflict),
+        (("None", "ThrottlingError"), Transient),
+    ],
+)
+def test_a_booking_that_was_not_taken_says_why(
+    stub: MakeStub, reasons: tuple[str, ...], expected: type[Exception]
+) -> None:
+    client, answers = stub("dynamodb")
+    answers.add_client_error(
+        "transact_write_items",
+        "TransactionCanceledException",
+        http_status_code=400,
+        modeled_fields=cancelled(*reasons),
+    )
+    with pytest.raises(expected):
+        DynamoMediaStore(client, "table").save(media(), booking=BOOKING)
 
 
 def test_items_that_were_not_deleted_are_sent_again(stub: MakeStub) -> None:

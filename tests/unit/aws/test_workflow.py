@@ -7,6 +7,7 @@ from botocore.exceptions import ClientError
 
 from moderation.aws.workflow import StepFunctionsWorkflow
 from moderation.models.errors import Transient
+from moderation.ports import Run
 from tests.unit.aws.conftest import MakeStub
 
 ARN = "arn:aws:states:eu-west-1:123456789012:stateMachine:moderation"
@@ -36,3 +37,23 @@ def test_other_errors_are_told_apart(stub: MakeStub, code: str, expected: type[E
     answers.add_client_error("start_execution", code, http_status_code=400)
     with pytest.raises(expected):
         StepFunctionsWorkflow(client, ARN).start("m", "job-1")
+
+
+def test_a_run_tells_how_it_ended_and_why(stub: MakeStub) -> None:
+    client, answers = stub("stepfunctions")
+    run_arn = "arn:aws:states:eu-west-1:123456789012:execution:moderation:job-1"
+    ended = {
+        "executionArn": run_arn,
+        "stateMachineArn": ARN,
+        "startDate": 0,
+        "status": "TIMED_OUT",
+        "cause": "too slow",
+    }
+    answers.add_response("describe_execution", ended, {"executionArn": run_arn})
+    answers.add_client_error("describe_execution", "ExecutionDoesNotExist", http_status_code=400)
+    answers.add_client_error("describe_execution", "ThrottlingException", http_status_code=400)
+    workflow = StepFunctionsWorkflow(client, ARN)
+    assert workflow.run("job-1") == Run("TIMED_OUT", "too slow")
+    assert workflow.run("job-1") is None
+    with pytest.raises(Transient):
+        workflow.run("job-1")

@@ -96,6 +96,15 @@ def test_nothing_found_with_everything_looked_at_passes(world: World) -> None:
     assert world.media(job.media_id).status is MediaStatus.NORMAL
 
 
+def test_a_title_in_lookalike_letters_is_named_and_changes_nothing(world: World) -> None:
+    job = planned(world, segments=1)
+    leave(world, job, 0, {})
+    media = world.media(job.media_id)
+    world.store.save(media.model_copy(update={"title": "frее pоrn"}))
+    verdict = world.aggregation.run(job.job_id)
+    assert (verdict.suggestion, verdict.evasions) == (Suggestion.PASS, ("lookalike_title",))
+
+
 def test_a_violation_becomes_a_segment_with_its_picture(world: World) -> None:
     # GIVEN a violation in the second of two segments
     job = planned(world, segments=2)
@@ -243,3 +252,30 @@ def test_the_whole_job_fits_an_item_of_the_table(world: World) -> None:
         leave(world, job, index, dict.fromkeys(range(0, FRAMES, 2), 0.9))
     world.aggregation.run(job.job_id)
     assert len(json.dumps(world.store.job(job.job_id).model_dump(mode="json"))) < 20_000
+
+
+@pytest.mark.parametrize("broken", [b"", b'{"index": 0, "looks": [', b"\x00\x01"])
+def test_a_broken_scan_is_a_segment_that_was_not_looked_at(world: World, broken: bytes) -> None:
+    job = planned(world, segments=2)
+    leave(world, job, 0, {1: 0.95})
+    leave(world, job, 1, {})
+    world.objects.put(work(job).scan(1), broken, "application/json")
+    verdict = world.aggregation.run(job.job_id)
+    assert (verdict.suggestion, verdict.reasons) == (Suggestion.BLOCK, ("segment_failed",))
+
+
+@pytest.mark.parametrize("broken", [None, b"", b"PK no archive", b"PK\x05\x06" + bytes(18)])
+def test_what_was_found_stands_without_its_picture(world: World, broken: bytes | None) -> None:
+    # GIVEN violations in a segment and on a cover, whose pictures are lost or broken
+    job = planned(world, covers=(0,), signed=1)
+    leave(world, job, 0, {1: 0.95})
+    leave_cover(world, job, 0, 0.97)
+    world.objects.delete_prefix(work(job).cover_picture(0))
+    world.objects.delete_prefix(work(job).frames(0))
+    if broken is not None:
+        world.objects.put(work(job).frames(0), broken, "application/zip")
+    # WHEN the job is judged
+    verdict = world.aggregation.run(job.job_id)
+    # THEN both are in the verdict
+    assert verdict.suggestion is Suggestion.BLOCK
+    assert [(segment.form, segment.picture) for segment in verdict.segments] == [(Form.COVER, None), (Form.IMAGE, None)]

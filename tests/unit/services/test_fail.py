@@ -96,3 +96,15 @@ def test_a_job_of_nobody_is_a_mistake_but_that_of_a_deleted_media_is_none(world:
     # THEN its end raises no alarm
     world.failure.run(job.job_id, "Permanent", CAUSE)
     assert world.store.jobs(job.media_id) == []
+
+
+def test_a_job_whose_media_was_deleted_has_not_failed(world: World) -> None:
+    # GIVEN a job, and its media deleted while it ran
+    job = world.checking()
+    assert world.failure.run(job.job_id, "Permanent", CAUSE)
+    again = world.checking()
+    world.library.delete(again.media_id)
+    # THEN nothing has failed that anybody wants, before its jobs are forgotten and after
+    assert not world.failure.run(again.job_id, "Permanent", CAUSE)
+    world.publishing.reconcile(again.media_id)
+    assert not world.failure.run(again.job_id, "Permanent", CAUSE)

@@ -25,7 +25,7 @@ def test_a_normal_media_is_copied_then_marked(world: World) -> None:
     media = world.media(job.media_id)
     assert media.playable
     # AND the copy is of the moderated version, with the content type of the probe
-    assert world.publisher.copies == {media.published_key: (job.identity, "video/mp4")}
+    assert world.publisher.stored == {media.published_key: (job.identity, "video/mp4")}
 
 
 def test_the_key_names_media_version_and_decision() -> None:
@@ -46,7 +46,7 @@ def test_publishing_again_changes_nothing(world: World) -> None:
 def test_what_is_not_normal_is_not_copied(world: World, suggestion: Suggestion) -> None:
     job = world.judged(suggestion)
     assert world.publishing.reconcile(job.media_id) is Published.UNCHANGED
-    assert world.publisher.copies == {}
+    assert world.publisher.stored == {}
 
 
 def test_a_media_of_nobody_is_left_alone(world: World) -> None:
@@ -60,7 +60,7 @@ def test_blocking_removes_the_copy(world: World) -> None:
     world.decide(media_id, "blocked")
     assert not world.media(media_id).playable  # at once, before the publisher gets to it
     assert world.publishing.reconcile(media_id) is Published.REMOVED
-    assert world.publisher.copies == {}
+    assert world.publisher.stored == {}
     assert key in world.publisher.deleted
     assert world.media(media_id).published_key is None
     assert world.publishing.reconcile(media_id) is Published.UNCHANGED
@@ -81,10 +81,10 @@ def test_a_copy_that_was_overtaken_is_deleted(world: World, way: str) -> None:
     # WHEN it is published
     assert world.publishing.reconcile(job.media_id) is Published.OVERTAKEN
     # THEN no copy is left, and the event of the other decision finds nothing wrong
-    assert world.publisher.copies == {}
+    assert world.publisher.stored == {}
     assert not world.media(job.media_id).playable
     world.publishing.reconcile(job.media_id)
-    assert world.publisher.copies == {}
+    assert world.publisher.stored == {}
     assert not world.media(job.media_id).playable
 
 
@@ -101,7 +101,7 @@ def test_a_decision_that_changes_twice_during_the_copy_gets_a_copy_of_its_own(wo
     assert world.publishing.reconcile(job.media_id) is Published.OVERTAKEN
     media = world.media(job.media_id)
     assert media.playable
-    assert list(world.publisher.copies) == [media.published_key]
+    assert list(world.publisher.stored) == [media.published_key]
     assert str(media.published_key).endswith(f"/{media.revision}")
 
 
@@ -117,7 +117,7 @@ def test_a_second_normal_replaces_the_first_copy(world: World) -> None:
     # THEN there is one copy, under a new key
     media = world.media(media_id)
     assert media.published_key != first
-    assert list(world.publisher.copies) == [media.published_key]
+    assert list(world.publisher.stored) == [media.published_key]
     assert media.playable
 
 
@@ -130,7 +130,7 @@ def test_a_write_beside_the_copy_is_kept(world: World) -> None:
     media = world.media(job.media_id)
     assert media.playable
     assert len(media.later_versions) == 1
-    assert [copied.version_id for copied, _ in world.publisher.copies.values()] == [job.identity.version_id]
+    assert [copied.version_id for copied, _ in world.publisher.stored.values()] == [job.identity.version_id]
 
 
 def test_an_endless_race_is_given_up_for_now(world: World) -> None:
@@ -161,7 +161,7 @@ def test_a_copy_that_fails_leaves_it_unplayable_and_may_be_tried_again(world: Wo
         world.publishing.reconcile(job.media_id)
     assert not world.media(job.media_id).playable
     assert world.publishing.reconcile(job.media_id) is Published.COPIED
-    assert len(world.publisher.copies) == 1
+    assert len(world.publisher.stored) == 1
 
 
 def with_everything(world: World) -> Job:
@@ -189,7 +189,7 @@ def test_deleting_purges_everything_and_nothing_else(world: World) -> None:
     assert world.publishing.reconcile(gone.media_id) is Published.PURGED
     # THEN its original, covers, copies, results, jobs and reviews are gone
     assert all(gone.media_id not in key for key in world.objects.content_types())
-    assert all(gone.media_id not in key for key in world.publisher.copies)
+    assert all(gone.media_id not in key for key in world.publisher.stored)
     for key in (source_key(gone.media_id), cover_key(gone.media_id, 0)):
         with pytest.raises(NotFound):
             world.uploads.first_version(key)
@@ -214,12 +214,12 @@ def test_a_copy_whose_maker_died_is_purged_with_its_media(world: World) -> None:
     world.publisher.during_copy = die
     with pytest.raises(Transient):
         world.publishing.reconcile(job.media_id)
-    assert world.publisher.copies != {}
+    assert world.publisher.stored != {}
     world.library.delete(job.media_id)
     # WHEN it is purged
     world.publishing.reconcile(job.media_id)
     # THEN that copy is gone too
-    assert world.publisher.copies == {}
+    assert world.publisher.stored == {}
 
 
 def test_a_removal_that_races_with_a_write_is_carried_out_at_once(world: World) -> None:

@@ -38,10 +38,13 @@ def code_of(error: ClientError) -> str:
 
 
 @contextmanager
-def port_errors() -> Iterator[None]:
+def port_errors(what: str = "") -> Iterator[None]:
     """Inside, AWS errors become NotFound or Transient where they mean that; others pass unchanged.
 
-    Missing objects are told apart from forbidden ones only where the role may list the bucket.
+    NotFound says `what` was looked for, such as a key: it goes into the error of a job.
+
+    Missing objects are told apart from forbidden ones only where the role may list the bucket. Of what AWS says, the
+    operation and the code are kept: messages quote addresses and requests.
     """
     try:
         yield
@@ -49,9 +52,9 @@ def port_errors() -> Iterator[None]:
         code = code_of(error)
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if code in _MISSING:
-            raise NotFound(str(error)) from error
+            raise NotFound(" ".join(filter(None, (f"{error.operation_name}: {code}", what)))) from error
         if code in _BUSY or status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise Transient(f"{error.operation_name}: {code}") from error
         raise
     except (AwsConnectionError, FlexibleChecksumError, HTTPClientError, IncompleteReadError) as error:
-        raise Transient(str(error)) from error
+        raise Transient(type(error).__name__) from error

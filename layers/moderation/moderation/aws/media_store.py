@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from datetime import time as time_of_day
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -16,7 +17,7 @@ from moderation.models.event import Event
 from moderation.models.job import Job, JobState, media_of
 from moderation.models.media import Media
 from moderation.models.review import Feedback, Review
-from moderation.ports import MAX_DOCUMENT_BYTES, Conflict, NotFound
+from moderation.ports import MAX_DOCUMENT_BYTES, Booking, Conflict, NotFound, Spent
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     Item: TypeAlias = dict[str, UniversalAttributeValueTypeDef]
 
 OUTBOX_LIFE = timedelta(days=14)
+BOOKINGS_LIFE = timedelta(days=14)
+WATCH_INDEX = "watch"
+"""What somebody has to keep an eye on, by kind (`watched`) and time (`since`): open jobs, and all events."""
+
 _BATCH = 25
 _ATTEMPTS = 6
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
@@ -41,6 +46,14 @@ _ABSENT = "attribute_not_exists(pk)"
 def outbox_event(image: Mapping[str, Any]) -> Event:
     """The event in an OUTBOX# item, as a stream record shows it (`dynamodb.NewImage`)."""
     return _EVENT.validate_json(image["doc"]["S"])
+
+
+class _Cancelled(Conflict):
+    """A transaction that met another one, or a condition that does not hold; `reasons` has a code for each write."""
+
+    def __init__(self, reasons: list[str]) -> None:
+        super().__init__("somebody else wrote first")
+        self.reasons = reasons
 
 
 class DynamoMediaStore:
@@ -64,6 +77,7 @@ class DynamoMediaStore:
         job: Job | None = None,
         new_job: Job | None = None,
         review: Review | None = None,
+        booking: Booking | None = None,
     ) -> Media:
         saved = media.model_copy(update={"version": media.version + 1})
         writes = [
@@ -78,7 +92,7 @@ class DynamoMediaStore:
             writes.append(
                 self._put(
                     _job_item(job),
-                    condition=f"{_ABSENT} OR NOT #state IN (:finish, :aborted)",
+                    condition="attribute_exists(pk) AND NOT #state IN (:finish, :aborted)",
                     names={"#state": "state"},
                     values={":finish": {"S": JobState.FINISH}, ":aborted": {"S": JobState.ABORTED}},
                 )
@@ -88,7 +102,10 @@ class DynamoMediaStore:
         if review is not None:
             writes.append(self._put(_review_item(review), condition=_ABSENT))
         writes += [self._put(_outbox_item(event)) for event in events]
-        self._transact(writes)
+        if booking is None:
+            self._transact(writes)
+        else:
+            self._transact_booking([*writes, self._book(booking)], booking)
         return saved
 
     def job(self, job_id: str) -> Job:
@@ -98,11 +115,30 @@ class DynamoMediaStore:
         found = [Job.model_validate_json(item["doc"]["S"]) for item in self._query(media_id, "JOB#")]
         return sorted(found, key=lambda job: (job.created_at, job.job_id))
 
+    def open_jobs(self, due_before: datetime, limit: int) -> list[str]:
+        with port_errors():
+            page = self._client.query(
+                TableName=self._table,
+                IndexName=WATCH_INDEX,
+                KeyConditionExpression="watched = :kind AND since < :before",
+                ExpressionAttributeValues={":kind": {"S": "job"}, ":before": {"S": _sortable(due_before)}},
+                Limit=limit,
+            )
+        return [item["sk"]["S"].removeprefix("JOB#") for item in page["Items"]]
+
     def reviews(self, media_id: str) -> list[Review]:
         return [Review.model_validate_json(item["doc"]["S"]) for item in self._query(media_id, "REVIEW#")]
 
     def add_feedback(self, feedback: Feedback) -> None:
-        self._transact([self._put(_feedback_item(feedback))])
+        # `forget` deletes jobs first: what is written before that it finds, and what comes later finds no job.
+        its_job: TransactWriteItemTypeDef = {
+            "ConditionCheck": {
+                "TableName": self._table,
+                "Key": {"pk": {"S": _pk(feedback.media_id)}, "sk": {"S": f"JOB#{feedback.job_id}"}},
+                "ConditionExpression": "attribute_exists(pk)",
+            }
+        }
+        self._transact([its_job, self._put(_feedback_item(feedback))])
 
     def feedback(self, media_id: str) -> list[Feedback]:
         return [Feedback.model_validate_json(item["doc"]["S"]) for item in self._query(media_id, "FEEDBACK#")]
@@ -159,6 +195,37 @@ class DynamoMediaStore:
             put["Put"]["ExpressionAttributeValues"] = values
         return put
 
+    def _book(self, booking: Booking) -> "TransactWriteItemTypeDef":
+        midnight = datetime.combine(booking.day, time_of_day(), UTC)
+        return {
+            "Update": {
+                "TableName": self._table,
+                "Key": {"pk": {"S": f"BUDGET#{booking.day}"}, "sk": {"S": "DAY"}},
+                "UpdateExpression": "ADD #booked :seconds SET #ttl = :ttl",
+                "ConditionExpression": "attribute_not_exists(#booked) OR #booked <= :room",
+                "ExpressionAttributeNames": {"#booked": "booked", "#ttl": "ttl"},
+                "ExpressionAttributeValues": {
+                    ":seconds": {"N": str(booking.seconds)},
+                    ":room": {"N": str(booking.limit - booking.seconds)},
+                    ":ttl": _ttl(midnight + BOOKINGS_LIFE),
+                },
+            }
+        }
+
+    def _transact_booking(self, writes: "Sequence[TransactWriteItemTypeDef]", booking: Booking) -> None:
+        """All jobs book on the same item, so transactions meet there: the one that has to go back tries again."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                return self._transact(writes)
+            except _Cancelled as cancelled:
+                *others, booked = cancelled.reasons
+                if set(others) - {"None"} or booked not in ("ConditionalCheckFailed", "TransactionConflict"):
+                    raise
+                if booked == "ConditionalCheckFailed":
+                    raise Spent(f"{booking.day} has no room for {booking.seconds} s") from cancelled
+            time.sleep(random.uniform(0, 0.05 * 2**attempt))
+        raise Conflict(f"too many jobs booked on {booking.day} at the same time")
+
     def _transact(self, writes: "Sequence[TransactWriteItemTypeDef]") -> None:
         # The SDK sends a token of its own with each transaction, so its retries cannot conflict with themselves.
         try:
@@ -167,11 +234,11 @@ class DynamoMediaStore:
         except ClientError as error:
             if code_of(error) != "TransactionCanceledException":
                 raise
-            reasons = {reason.get("Code", "None") for reason in error.response.get("CancellationReasons", [])}
-            if reasons & {"ConditionalCheckFailed", "TransactionConflict"}:
-                raise Conflict(str(error)) from error
-            if reasons <= {"None", "ThrottlingError", "ProvisionedThroughputExceeded"}:
-                raise Transient(str(error)) from error
+            reasons = [reason.get("Code", "None") for reason in error.response.get("CancellationReasons", [])]
+            if {"ConditionalCheckFailed", "TransactionConflict"} & set(reasons):
+                raise _Cancelled(reasons) from error
+            if set(reasons) <= {"None", "ThrottlingError", "ProvisionedThroughputExceeded"}:
+                raise Transient(f"TransactWriteItems: {', '.join(sorted(set(reasons)))}") from error
             raise
 
     def _write_batch(self, requests: "Sequence[WriteRequestUnionTypeDef]") -> None:
@@ -204,13 +271,18 @@ def _ttl(moment: datetime) -> "UniversalAttributeValueTypeDef":
     return {"N": str(int(moment.timestamp()))}
 
 
+def _watch(kind: str, since: datetime) -> "Item":
+    return {"watched": {"S": kind}, "since": {"S": _sortable(since)}}
+
+
 def _media_item(media: Media) -> "Item":
     expiry = {} if media.expires_at is None else {"ttl": _ttl(media.expires_at)}
     return _item(media.media_id, "META", media, version={"N": str(media.version)}, **expiry)
 
 
 def _job_item(job: Job) -> "Item":
-    return _item(job.media_id, f"JOB#{job.job_id}", job, state={"S": job.state})
+    watch = _watch("job", job.due_at) if job.state in (JobState.WAITING, JobState.PROCESSING) else {}
+    return _item(job.media_id, f"JOB#{job.job_id}", job, state={"S": job.state}, **watch)
 
 
 def _review_item(review: Review) -> "Item":
@@ -222,4 +294,5 @@ def _feedback_item(feedback: Feedback) -> "Item":
 
 
 def _outbox_item(event: Event) -> "Item":
-    return _item(event.media_id, f"OUTBOX#{event.event_id}", event, ttl=_ttl(event.occurred_at + OUTBOX_LIFE))
+    expiry, watch = _ttl(event.occurred_at + OUTBOX_LIFE), _watch("event", event.occurred_at)
+    return _item(event.media_id, f"OUTBOX#{event.event_id}", event, ttl=expiry, **watch)

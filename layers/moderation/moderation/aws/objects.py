@@ -22,7 +22,7 @@ class S3Objects:
         self._bucket = bucket
 
     def get(self, key: str) -> bytes:
-        with port_errors():
+        with port_errors(key):
             return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
 
     def put(self, key: str, body: bytes, content_type: str) -> None:
@@ -36,7 +36,7 @@ class S3Objects:
 
     def fetch(self, key: str, path: Path) -> None:
         try:
-            with port_errors():
+            with port_errors(key):
                 body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
                 with path.open("wb") as file:
                     shutil.copyfileobj(body, file, _CHUNK)

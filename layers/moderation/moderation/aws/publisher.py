@@ -36,7 +36,7 @@ class S3Publisher:
         # Imported here: of all functions only publish copies.
         from boto3.s3.transfer import TransferConfig
 
-        with port_errors():
+        with port_errors(identity.key):
             self._client.copy(
                 CopySource={"Bucket": identity.bucket, "Key": identity.key, "VersionId": identity.version_id},
                 Bucket=self._bucket,
@@ -44,6 +44,11 @@ class S3Publisher:
                 ExtraArgs={"ContentType": content_type, "MetadataDirective": "REPLACE"},
                 Config=TransferConfig(multipart_threshold=PART, multipart_chunksize=PART, max_concurrency=8),
             )
+
+    def copies(self, media_id: str) -> list[str]:
+        pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=f"{media_id}/")
+        with port_errors():
+            return sorted({version["Key"] for page in pages for version in page.get("Versions", ())})
 
     def delete(self, key: str) -> None:
         delete_versions(self._client, self._bucket, key, exact=True)

@@ -68,7 +68,7 @@ class CloudFrontSigner:
         # CloudFront verifies nothing but RSA with SHA-1.
         return UrlSigner(
             active.key_pair_id or self._key_pair_id,
-            lambda message: rsa.sign(message, PKCS1v15(), SHA1()),  # noqa: S303
+            lambda message: rsa.sign(message, PKCS1v15(), SHA1()),  # noqa: S303 # nosec B303
         )
 
 

@@ -122,7 +122,7 @@ class S3Uploads:
             return
 
     def identify(self, key: str, version_id: str) -> ObjectIdentity:
-        with port_errors():
+        with port_errors(key):
             head = self._client.head_object(Bucket=self._bucket, Key=key, VersionId=version_id, ChecksumMode="ENABLED")
         checksums = ((name.lower(), head.get(f"Checksum{name}")) for name in _CHECKSUMS)
         return ObjectIdentity(
@@ -158,7 +158,7 @@ class S3Uploads:
         )
 
     def get(self, identity: ObjectIdentity) -> bytes:
-        with port_errors():
+        with port_errors(identity.key):
             return self._client.get_object(Bucket=identity.bucket, Key=identity.key, VersionId=identity.version_id)[
                 "Body"
             ].read()

@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING
 
 from moderation.aws.errors import port_errors
+from moderation.ports import Run
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -26,3 +27,13 @@ class StepFunctionsWorkflow:
                 )
             except self._client.exceptions.ExecutionAlreadyExists:
                 return
+
+    def run(self, job_id: str) -> Run | None:
+        with port_errors():
+            try:
+                found = self._client.describe_execution(
+                    executionArn=f"{self._arn.replace(':stateMachine:', ':execution:')}:{job_id}"
+                )
+            except self._client.exceptions.ExecutionDoesNotExist:
+                return None
+        return Run(found["status"], found.get("cause", ""))

@@ -8,20 +8,23 @@ from moderation.ports import Uploads
 
 
 class MemoryPublisher:
-    """The port `Publisher`: what is published is written down in `copies`, key → (identity, content type)."""
+    """The port `Publisher`: what is published is written down in `stored`, key → (identity, content type)."""
 
     def __init__(self, uploads: Uploads) -> None:
         self._uploads = uploads
-        self.copies: dict[str, tuple[ObjectIdentity, str]] = {}
+        self.stored: dict[str, tuple[ObjectIdentity, str]] = {}
         self.deleted: list[str] = []
 
     def copy(self, identity: ObjectIdentity, key: str, content_type: str) -> None:
         self._uploads.identify(identity.key, identity.version_id)  # raises NotFound
-        self.copies[key] = (identity, content_type)
+        self.stored[key] = (identity, content_type)
 
     def delete(self, key: str) -> None:
-        self.copies.pop(key, None)
+        self.stored.pop(key, None)
         self.deleted.append(key)
+
+    def copies(self, media_id: str) -> list[str]:
+        return [key for key in self.stored if key.startswith(f"{media_id}/")]
 
 
 class MemorySigner:

@@ -132,6 +132,11 @@ class LocalUploads:
             if version.path.parent == self._folder:
                 version.path.unlink(missing_ok=True)
 
+    def stored(self) -> list[str]:
+        """Every key that has a version."""
+        with self._lock:
+            return list(self._versions)
+
     def _add(self, key: str, path: Path, *, size: int, checksum: str | None, etag: str | None) -> ObjectIdentity:
         with self._lock:
             identity = ObjectIdentity(

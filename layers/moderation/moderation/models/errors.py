@@ -45,3 +45,7 @@ class Permanent(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+class Unforeseen(Exception):
+    """A handler met an error that nobody foresaw. It names the kind only; where it was is in the log."""

@@ -51,6 +51,22 @@ class ModerationCompleted(Model):
     source_context: str = ""
 
 
+class ModerationDeferred(Model):
+    """The day's budget of video is spent: a job waits until `waits_until`, and goes on by itself."""
+
+    type: Literal["Moderation Deferred"] = "Moderation Deferred"
+    schema_version: Literal["1"] = "1"
+    event_id: str
+    occurred_at: datetime
+    media_id: str
+    job_id: str
+    waits_until: datetime
+    seconds: int = Field(description="how much video the job is about")
+    template: str
+    session_context: str = ""
+    source_context: str = ""
+
+
 class MediaStatusChanged(Model):
     """Whether a media may be played has been decided anew."""
 
@@ -68,9 +84,11 @@ class MediaStatusChanged(Model):
     source_context: str = ""
 
 
-Event = Annotated[MediaUploaded | ModerationCompleted | MediaStatusChanged, Field(discriminator="type")]
+Event = Annotated[
+    MediaUploaded | ModerationDeferred | ModerationCompleted | MediaStatusChanged, Field(discriminator="type")
+]
 
 
-def entry(event: MediaUploaded | ModerationCompleted | MediaStatusChanged) -> dict[str, Any]:
+def entry(event: Event) -> dict[str, Any]:
     """The event as the parts of an EventBridge entry: source, detail-type, detail."""
     return {"source": SOURCE, "detail_type": event.type, "detail": event.model_dump(mode="json", exclude={"type"})}

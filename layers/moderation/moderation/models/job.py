@@ -1,7 +1,7 @@
 """One moderation run over one object identity."""
 
 import hashlib
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -46,7 +46,14 @@ class Job(Model):
     outcome: Literal["verdict", "refused", "failed"] | None = None
     verdict: Verdict | None = Field(default=None, description="with the ten worst segments inline")
     created_at: datetime
+    booked_for: date | None = Field(default=None, description="the UTC day whose budget of video it is counted in")
+    waits_until: datetime | None = Field(default=None, description="set when the budget of earlier days was spent")
     finished_at: datetime | None = None
+
+    @property
+    def due_at(self) -> datetime:
+        """When its run was to begin, or to go on: it is late by what has passed since."""
+        return self.waits_until or self.created_at
 
 
 def job_id_for(media_id: str, identity: ObjectIdentity, template: Template, model_set: str, trigger: str) -> str:

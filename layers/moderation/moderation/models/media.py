@@ -1,5 +1,6 @@
 """One uploaded file: who it is, what state it is in, and whether it may be played."""
 
+import unicodedata
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -23,8 +24,18 @@ def _within_bytes(limit: int) -> AfterValidator:
     return AfterValidator(check)
 
 
-Title = Annotated[str, _within_bytes(128)]
-Reason = Annotated[str, _within_bytes(128)]
+def _in_one_line(value: str) -> str:
+    if any(unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") for sign in value):
+        raise ValueError("holds a control character, a line break or half a sign")
+    return value
+
+
+Line = Annotated[str, AfterValidator(_in_one_line)]
+"""Shown in lists, terminals and logs of others: nothing in it moves a cursor or begins a header."""
+
+Title = Annotated[Line, _within_bytes(128)]
+Reason = Annotated[Line, _within_bytes(128)]
+FileName = Annotated[Line, StringConstraints(min_length=1, max_length=255)]
 Comment = Annotated[str, _within_bytes(512)]
 MediaId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 MediaType = Annotated[str, StringConstraints(pattern=r"^(video|audio)/[a-z0-9][a-z0-9.+-]{0,100}$")]

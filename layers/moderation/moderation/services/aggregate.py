@@ -4,13 +4,16 @@ import tempfile
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import ValidationError
 
 import moderation
 from moderation.detectors.catalog import model_set, needed
 from moderation.models.job import Job, media_of
-from moderation.models.media import MediaStatus
+from moderation.models.media import Media, MediaStatus
 from moderation.models.observation import Scan
 from moderation.models.plan import Plan
 from moderation.models.verdict import Segment, Verdict, Versions
@@ -19,6 +22,8 @@ from moderation.services.settle import Settlement
 from moderation.services.work import Work, derived_prefixes
 from moderation.verdict import Evidence, inline, judge, targets_of
 
+_BROKEN_ARCHIVE = (zipfile.BadZipFile, EOFError, KeyError, NotImplementedError)
+"""What reading an archive raises that is cut short, garbled or not the one that was scanned."""
 MAX_PICTURES = 50
 """Evidence pictures kept per verdict, of the worst segments; all segments are listed with their times."""
 
@@ -33,42 +38,40 @@ class Aggregation:
     clock: Clock
 
     def run(self, job_id: str) -> Verdict:
-        """Judge the job on what its steps left behind. What is missing was not looked at."""
+        """Judge the job on what its steps left behind. What is missing or broken was not looked at."""
         try:
-            job = self.store.job(job_id)
-        except NotFound:
+            return self._run(self.store.job(job_id))
+        finally:
             self._forget_if_deleted(media_of(job_id))
-            raise
+
+    def _run(self, job: Job) -> Verdict:
         work = Work(job.media_id, job.job_id)
         plan = Plan.model_validate_json(self.objects.get(work.plan))
         scans = list(self._scans(work.scan(span.index) for span in plan.segments))
         covers = list(self._scans(work.cover(index) for index in job.covers))
-        declared = len(self.store.media(job.media_id).covers)
-        verdict = self._judge(job, plan, scans, covers, declared)
+        verdict = self._judge(job, plan, scans, covers, self.store.media(job.media_id))
         verdict = verdict.model_copy(update={"segments": self._with_pictures(verdict.segments, scans, work)})
         self.objects.put(work.verdict, verdict.model_dump_json().encode(), "application/json")
         self.settlement.judged(job, inline(verdict, work.verdict))
-        self._forget_if_deleted(job.media_id)
         return verdict
 
     def _scans(self, keys: Iterable[str]) -> Iterable[Scan]:
         for key in keys:
             try:
                 yield Scan.model_validate_json(self.objects.get(key))
-            except NotFound:
-                continue  # the step failed; coverage shows the gap
+            except (NotFound, ValidationError):
+                continue  # the step failed, or what it left is broken; coverage shows the gap
 
-    def _judge(
-        self, job: Job, plan: Plan, scans: Sequence[Scan], covers: Sequence[Scan], covers_declared: int
-    ) -> Verdict:
+    def _judge(self, job: Job, plan: Plan, scans: Sequence[Scan], covers: Sequence[Scan], media: Media) -> Verdict:
         specs = needed(job.template)
         evidence = Evidence(
             plan=plan,
             scans=scans,
             covers=covers,
-            covers_planned=covers_declared,
+            covers_planned=len(media.covers),
             detectors={spec.name: spec.version for spec in specs},
             reporters=targets_of([(spec.name, spec.reports) for spec in specs]),
+            title=media.title,
         )
         kind = "key frames" if job.template.key_frames_only else "all frames decoded"
         versions = Versions(
@@ -87,22 +90,28 @@ class Aggregation:
         )
 
     def _with_pictures(self, segments: Sequence[Segment], scans: Sequence[Scan], work: Work) -> tuple[Segment, ...]:
-        """Keep the pictures of the worst segments, reading each frames archive at most once."""
+        """Keep the pictures of the worst segments, reading each frames archive at most once.
+
+        What was found stands without its picture, too, where that is lost or broken.
+        """
         members = _pictures_by_place(scans)
         keys: dict[int, str] = {}
         wanted: dict[int, list[tuple[int, str]]] = defaultdict(list)
         for number, segment in enumerate(segments[:MAX_PICTURES]):
             if segment.cover is not None:
-                keys[number] = self._keep(number, self.objects.get(work.cover_picture(segment.cover)), work)
+                with suppress(NotFound):
+                    keys[number] = self._keep(number, self.objects.get(work.cover_picture(segment.cover)), work)
             elif (segment.track, segment.picture_time) in members:
                 index, member = members[segment.track, segment.picture_time]
                 wanted[index].append((number, member))
         for index, numbers in wanted.items():
             with tempfile.TemporaryDirectory(prefix="evidence-") as name:
                 archive = Path(name) / "frames.zip"
-                self.objects.fetch(work.frames(index), archive)
-                with zipfile.ZipFile(archive) as stored:
-                    keys |= {number: self._keep(number, stored.read(member), work) for number, member in numbers}
+                with suppress(NotFound, *_BROKEN_ARCHIVE):
+                    self.objects.fetch(work.frames(index), archive)
+                    with zipfile.ZipFile(archive) as stored:
+                        for number, member in numbers:
+                            keys[number] = self._keep(number, stored.read(member), work)
         return tuple(
             segment.model_copy(update={"picture": keys.get(number)}) for number, segment in enumerate(segments)
         )

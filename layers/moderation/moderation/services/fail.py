@@ -40,15 +40,20 @@ class Failure:
     store: MediaStore
     settlement: Settlement
 
-    def run(self, job_id: str, error: str, cause: str) -> None:
-        """End the job as failed. Does nothing to a job that has ended, so it may be called late and often."""
+    def run(self, job_id: str, error: str, cause: str) -> bool:
+        """End the job as failed. Does nothing to a job that has ended, so it may be called late and often.
+
+        False when its media has been deleted meanwhile: then nothing has failed that anybody still wants.
+        """
+        deleted = self._deleted(media_of(job_id))
         try:
             job = self.store.job(job_id)
         except NotFound as missing:
-            if self._deleted(media_of(job_id)):
-                return  # its jobs were forgotten while this one ran
+            if deleted:
+                return False  # its jobs were forgotten while this one ran
             raise Permanent("unknown_job", f"there is no job {job_id}") from missing
         self.settlement.failed(job, JobError(code=_CODES.get(error, "internal"), message=reason(cause)))
+        return not deleted
 
     def _deleted(self, media_id: str) -> bool:
         try:

@@ -28,8 +28,8 @@ class GiveFeedback(Model):
     kind: Literal["false_positive", "false_negative", "correct"]
     label: Name | None = None
     sub_label: Name | None = None
-    start: float | None = Field(default=None, ge=0)
-    end: float | None = Field(default=None, ge=0)
+    start: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    end: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     comment: Comment = ""
 
     @model_validator(mode="after")

@@ -5,13 +5,13 @@ from datetime import timedelta
 
 from moderation.models.base import Model
 from moderation.models.errors import ErrorCode, ModerationError, Transient
-from moderation.models.job import Job, JobError, JobState
+from moderation.models.job import Job, JobError
 from moderation.models.media import Media, MediaStatus
 from moderation.models.template import Name
 from moderation.models.verdict import Segment, Verdict
 from moderation.ports import Clock, Conflict, Ids, MediaStore, NotFound, Objects, Templates, Workflow
 from moderation.services.ingest import new_job
-from moderation.services.settle import ATTEMPTS, with_status
+from moderation.services.settle import Settlement, with_status
 
 EVIDENCE_URL_LIFE = timedelta(minutes=15)
 
@@ -38,6 +38,7 @@ class Library:
     objects: Objects
     templates: Templates
     workflow: Workflow
+    settlement: Settlement
     clock: Clock
     ids: Ids
 
@@ -76,7 +77,8 @@ class Library:
         try:
             self.workflow.start(media.media_id, job.job_id)
         except Transient:
-            self._take_back(job, media.latest_job)
+            unavailable = JobError(code="unavailable", message="the state machine could not be started")
+            self.settlement.withdrawn(job, unavailable, media.latest_job)
             raise
         return job
 
@@ -91,19 +93,6 @@ class Library:
             return self.store.save(bare, events=events)
         except Conflict as error:
             raise ModerationError(ErrorCode.CONFLICT, "the media has just changed: try again") from error
-
-    def _take_back(self, job: Job, before: str | None) -> None:
-        """Let the job before decide again, since this one will not run."""
-        error = JobError(code="unavailable", message="the state machine could not be started")
-        end = {"state": JobState.ABORTED, "error": error, "finished_at": self.clock.now()}
-        for _ in range(ATTEMPTS):
-            media = self.store.media(job.media_id)
-            latest = before if media.latest_job == job.job_id else media.latest_job
-            try:
-                self.store.save(media.model_copy(update={"latest_job": latest}), job=job.model_copy(update=end))
-            except Conflict:
-                continue
-            return
 
     def _media(self, media_id: str) -> Media:
         try:

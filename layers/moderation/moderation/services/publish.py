@@ -48,31 +48,33 @@ class Publishing:
         if media.status is MediaStatus.DELETED:
             return self._purge(media)
         if media.status is MediaStatus.NORMAL and media.identity is not None:
-            return Published.UNCHANGED if media.playable else self._copy(media, media.identity)
+            if not media.playable:
+                return self._copy(media, media.identity)
+            self._clear(media, media.revision)
+            return Published.UNCHANGED
         return self._remove(media)
 
     def _copy(self, media: Media, identity: ObjectIdentity) -> Published:
         key = playback_key(identity, media.media_id, media.revision)
         self.publisher.copy(identity, key, media.playback_content_type or "application/octet-stream")
+        # Before this one may play: whoever dies in between is called again, and then they are gone.
+        self._clear(media, media.revision)
         for _ in range(ATTEMPTS):
             now = self.store.media(media.media_id)
             if now.revision != media.revision:
                 self.publisher.delete(key)  # decided anew while the copy ran: that decision's own event follows
                 return Published.OVERTAKEN
-            old = now.published_key
             try:
                 self.store.save(now.model_copy(update={"published_revision": now.revision, "published_key": key}))
             except Conflict:
                 continue
-            if old is not None and old != key:
-                self.publisher.delete(old)
             return Published.COPIED
         raise Conflict(f"{media.media_id} changed {ATTEMPTS} times while it was published")
 
     def _remove(self, media: Media) -> Published:
+        self._clear(media, media.revision + 1)
         if media.published_key is None:
             return Published.UNCHANGED
-        self.publisher.delete(media.published_key)
         now = media
         # Again at once: the queue would bring its message back only after the longest copy there may be.
         for _ in range(ATTEMPTS):
@@ -86,12 +88,20 @@ class Publishing:
             return Published.REMOVED
         raise Conflict(f"{media.media_id} changed {ATTEMPTS} times while its copy was removed")
 
+    def _clear(self, media: Media, revision: int) -> None:
+        """Delete every copy that was made for a decision before `revision`.
+
+        One that plays, or did, is deleted by its name, so that caches forget it even when its object is gone already.
+        Makers who died, or were overtaken, may have left others. Copies of later decisions are not touched: this
+        caller may be late.
+        """
+        keys = {*self.publisher.copies(media.media_id), *filter(None, [media.published_key])}
+        for key in sorted(keys):
+            if int(key.rpartition("/")[2]) < revision:
+                self.publisher.delete(key)
+
     def _purge(self, media: Media) -> Published:
         self._remove(media)
-        if media.identity is not None:
-            # Every decision may have left a copy whose maker died before it could write it down.
-            for revision in range(media.revision):
-                self.publisher.delete(playback_key(media.identity, media.media_id, revision))
         self.uploads.delete(source_key(media.media_id))
         for cover in media.covers:
             self.uploads.delete(cover_key(media.media_id, cover.index))

@@ -63,6 +63,7 @@ class Scanning:
             planned=segment.planned,
             decoded=segment.decoded,
             expected=segment.expected,
+            damaged=segment.errors,
             reduced=segment.reduced,
             capped=segment.capped,
         )

@@ -53,24 +53,33 @@ class Settlement:
             known = media.model_copy(update={"playback_content_type": content_type})
             return known, stored.model_copy(update={"state": JobState.PROCESSING})
 
-        self._write(job, "accepted", step)
+        self._write(job, step)
 
     def refused(self, job: Job, error: JobError) -> None:
         """The plan refuses the file: it never plays."""
-        self._end(job, "refused", "refused", error=error)
+        self._end(job, "refused", error=error)
 
     def failed(self, job: Job, error: JobError) -> None:
         """The job ends without a verdict."""
-        self._end(job, "failed", "failed", error=error)
+        self._end(job, "failed", error=error)
 
     def judged(self, job: Job, verdict: Verdict) -> None:
         """The job ends with a verdict."""
-        self._end(job, verdict.suggestion, "verdict", verdict=verdict)
+        self._end(job, "verdict", verdict=verdict)
+
+    def withdrawn(self, job: Job, error: JobError, before: str | None) -> None:
+        """The job will not run. The one before it decides again, also if it has got on in the meantime."""
+        end = {"state": JobState.ABORTED, "error": error, "finished_at": self.clock.now()}
+
+        def step(media: Media, stored: Job) -> tuple[Media, Job]:
+            latest = before if media.latest_job == job.job_id else media.latest_job
+            return media.model_copy(update={"latest_job": latest}), stored.model_copy(update=end)
+
+        self._write(job, step)
 
     def _end(
         self,
         job: Job,
-        outcome: Outcome,
         name: Literal["verdict", "refused", "failed"],
         *,
         error: JobError | None = None,
@@ -102,34 +111,26 @@ class Settlement:
                 source_context=media.source_context,
             )
 
-        self._write(job, outcome, step, completed)
+        self._write(job, step, completed)
 
     def _write(
         self,
         job: Job,
-        outcome: Outcome,
         step: Callable[[Media, Job], tuple[Media, Job]],
         completed: Callable[[Media], ModerationCompleted] | None = None,
     ) -> None:
         for _ in range(ATTEMPTS):
             try:
                 media, stored = self.store.media(job.media_id), self.store.job(job.job_id)
+                if stored.state in (JobState.FINISH, JobState.ABORTED):
+                    return  # this step ran before and died before it could answer
+                media, stored = step(media, stored)
+                latest = stored if media.latest_job == job.job_id else None
+                if stored.state is JobState.ABORTED and media.latest_job is not None:
+                    latest = self.store.job(media.latest_job)
             except NotFound:
                 return  # the media was deleted with its jobs while this job ran
-            if stored.state in (JobState.FINISH, JobState.ABORTED):
-                return  # this step ran before and died before it could answer
-            media, stored = step(media, stored)
-            events: list[Event] = []
-            if media.latest_job == job.job_id:
-                status = next_status(
-                    media.status,
-                    outcome,
-                    mode=job.mode,
-                    auto_block=job.template.auto_block,
-                    decided_by_person=media.decided_by is not None,
-                    keep_post_on_failure=self.keep_post_on_failure,
-                )
-                media, events = with_status(media, status, self.clock, "machine", job.job_id)
+            media, events = self._follow(media, latest) if latest else (media, [])
             if completed is not None:
                 events.insert(0, completed(media))
             try:
@@ -138,3 +139,27 @@ class Settlement:
                 continue
             return
         raise Conflict(f"{job.media_id} changed {ATTEMPTS} times while its job ended")
+
+    def _follow(self, media: Media, job: Job) -> tuple[Media, list[Event]]:
+        """The media as its latest job will have it, with the event to send."""
+        outcome = _outcome(job)
+        if outcome is None:
+            return media, []
+        status = next_status(
+            media.status,
+            outcome,
+            mode=job.mode,
+            auto_block=job.template.auto_block,
+            decided_by_person=media.decided_by is not None,
+            keep_post_on_failure=self.keep_post_on_failure,
+        )
+        return with_status(media, status, self.clock, "machine", job.job_id)
+
+
+def _outcome(job: Job) -> Outcome | None:
+    """How far a job has got; None when nothing follows from it."""
+    if job.state is JobState.PROCESSING:
+        return "accepted"
+    if job.outcome == "verdict":
+        return job.verdict.suggestion if job.verdict else None
+    return job.outcome

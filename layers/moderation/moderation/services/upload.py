@@ -15,6 +15,7 @@ from moderation.models.media import (
     MAX_SIZE,
     SINGLE_POST_LIMIT,
     Cover,
+    FileName,
     ImageType,
     Media,
     MediaId,
@@ -32,8 +33,11 @@ from moderation.services.templates import procedure
 MIN_PART = 16 * 1024**2
 MAX_PARTS = 1000
 """S3 allows 10,000; fewer keep the answer of the API small."""
-UNUSED_GRACE = timedelta(days=1)
-"""How long after its signature has expired an upload that never came is forgotten."""
+UNUSED_GRACE = timedelta(days=15)
+"""How long after its signature has expired an upload that never came is forgotten.
+
+Longer than the queues keep the news of its arrival (14 days): what arrived is not lost while nobody takes it in.
+"""
 
 
 Sha256 = Annotated[
@@ -47,16 +51,16 @@ class CoverRequest(Model):
     """A cover that will be uploaded beside the video. Upload covers first: the video starts the moderation."""
 
     content_type: ImageType
-    size: int = Field(gt=0, le=MAX_COVER_SIZE)
+    size: int = Field(gt=0, le=MAX_COVER_SIZE, strict=True)
     sha256: Sha256 | None = None
 
 
 class SignUpload(Model):
     """`POST /v1/uploads`"""
 
-    file_name: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+    file_name: FileName
     content_type: MediaType
-    size: int = Field(gt=0, le=MAX_SIZE, description="in bytes, exactly")
+    size: int = Field(gt=0, le=MAX_SIZE, strict=True, description="in bytes, exactly")
     sha256: Sha256 | None = Field(default=None, description="for files of at most 100 MiB, which are posted whole")
     title: Title = ""
     procedure: ProcedureName | None = None
