@@ -56,7 +56,7 @@ def test_a_failing_reader_leaves_no_process_behind() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds memory")
 def test_memory_is_bounded_and_its_lack_is_the_files_fault() -> None:
-    ended = run(samples.clip(), [], DECODE, deadline=soon(), limits=Limits(memory=300 * 2**20))
+    ended = run(samples.clip(), [], DECODE, deadline=soon(), limits=Limits(memory=200 * 2**20))
 
     assert ended.status != 0
 

@@ -139,6 +139,23 @@ def test_a_start_that_is_lost_is_taken_back(world: World) -> None:
     assert world.media(job.media_id).status is MediaStatus.NORMAL
 
 
+def test_a_verdict_that_came_while_a_start_was_lost_counts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a run that ends while the next one is asked for, which then cannot be started
+    job = world.checking()
+    world.settlement.accepted(job, "video/mp4")
+
+    def out_of_reach(media_id: str, job_id: str) -> None:
+        world.settlement.judged(job, verdict(job, Suggestion.PASS))
+        raise Transient("the state machine is out of reach")
+
+    monkeypatch.setattr(world.workflow, "start", out_of_reach)
+    with pytest.raises(Transient):
+        world.library.moderate_again(job.media_id, ModerateAgain())
+    # THEN its verdict is followed all the same
+    media = world.media(job.media_id)
+    assert (media.status, media.latest_job) == (MediaStatus.NORMAL, job.job_id)
+
+
 def test_deleting_stops_playback_at_once_and_is_told_once(world: World) -> None:
     media_id = world.playing()
     for _ in range(2):

@@ -204,8 +204,9 @@ def test_deleting_purges_everything_and_nothing_else(world: World) -> None:
     assert world.publishing.reconcile(gone.media_id) is Published.PURGED
 
 
-def test_a_copy_whose_maker_died_is_purged_with_its_media(world: World) -> None:
-    # GIVEN a publisher that died after the copy, and a media deleted before it was tried again
+@pytest.mark.parametrize("decisions", [["deleted"], ["blocked"], ["blocked", "normal"]])
+def test_a_copy_whose_maker_died_does_not_outlive_the_next_decision(world: World, decisions: list[str]) -> None:
+    # GIVEN a publisher that died after the copy, and a media decided anew before it was tried again
     job = world.judged(Suggestion.PASS)
 
     def die() -> None:
@@ -214,12 +215,32 @@ def test_a_copy_whose_maker_died_is_purged_with_its_media(world: World) -> None:
     world.publisher.during_copy = die
     with pytest.raises(Transient):
         world.publishing.reconcile(job.media_id)
-    assert world.publisher.stored != {}
-    world.library.delete(job.media_id)
-    # WHEN it is purged
+    (abandoned,) = world.publisher.stored
+    for decision in decisions:
+        if decision == "deleted":
+            world.library.delete(job.media_id)
+        else:
+            world.decide(job.media_id, decision)
+    # WHEN that is followed
     world.publishing.reconcile(job.media_id)
-    # THEN that copy is gone too
-    assert world.publisher.stored == {}
+    # THEN that copy is gone, and what plays is another
+    assert abandoned not in world.publisher.stored
+    assert len(world.publisher.stored) == int(world.media(job.media_id).playable)
+
+
+def test_a_copy_that_is_finished_late_is_removed_when_its_maker_is_called_again(world: World) -> None:
+    # GIVEN a publisher that made the copy of an earlier decision after that of the present one, and died
+    media_id = world.playing()
+    first = world.media(media_id)
+    for decision in ("blocked", "normal"):
+        world.decide(media_id, decision)
+        world.publishing.reconcile(media_id)
+    assert first.identity is not None
+    world.publisher.copy(first.identity, str(first.published_key), "video/mp4")
+    # WHEN it is called again
+    assert world.publishing.reconcile(media_id) is Published.UNCHANGED
+    # THEN the present one is left
+    assert list(world.publisher.stored) == [world.media(media_id).published_key]
 
 
 def test_a_removal_that_races_with_a_write_is_carried_out_at_once(world: World) -> None:
