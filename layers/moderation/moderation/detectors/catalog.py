@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
+from moderation.detectors.labels import MEANINGS
 from moderation.models.plan import FrameSize
 from moderation.models.template import Form, Template
 
@@ -78,6 +79,16 @@ CATALOG: tuple[DetectorSpec, ...] = (
         reports=_pictures("undesirable", "black", "white", "solid", "dark", "black_bars")
         | {(Form.IMAGE, "undesirable", "frozen")},
         implementation="moderation.detectors.screens:Screens",
+    ),
+    DetectorSpec(
+        name="heads",
+        version="9d2df25c95b8",  # the digest of heads.json begins so
+        models=("lite",),
+        size=CLASSIFY,
+        reports=frozenset(
+            target for meaning in MEANINGS.values() for target in _pictures(meaning.label, meaning.sub_label)
+        ),
+        implementation="moderation.detectors.heads:Heads",
     ),
 )
 

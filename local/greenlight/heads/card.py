@@ -1,0 +1,85 @@
+"""The model card of a file of heads, in markdown."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from greenlight.heads.data import Recipe, Sample
+from greenlight.heads.figures import AtThreshold, Figure
+from greenlight.heads.fit import BASE_RATE
+from greenlight.heads.train import RATES, Report
+from moderation.detectors.heads import HeadsFile
+
+_NONE = "–"
+
+
+def card(
+    file: HeadsFile, reports: Sequence[Report], samples: Sequence[Sample], recipe: Recipe, *, altered: int, tested: str
+) -> str:
+    """What the heads learnt from and how well they know it. `tested` names the other data, "" without any."""
+    return "\n".join(_lines(file, reports, samples, recipe, altered, tested)) + "\n"
+
+
+def _lines(
+    file: HeadsFile, reports: Sequence[Report], samples: Sequence[Sample], recipe: Recipe, altered: int, tested: str
+) -> Iterator[str]:
+    yield "# heads: linear heads on the embedding of EfficientNet-Lite3"
+    yield ""
+    yield f"Heads `{file.digest}`, over the model"
+    yield f"`{file.model_sha256}`, from the list of pictures"
+    yield f"`{file.data_sha256}`. Each is a logistic regression over one"
+    yield "embedding of the whole picture: all of them cost one run of the model. Positives and negatives weigh the"
+    yield "same, and each scene the same. They learn from every picture, with the label or without, and from altered"
+    yield f"copies (turned, cropped, lit otherwise, mirrored) of each: {altered}."
+    yield f"A score is a probability where {BASE_RATE:.0%} of the pictures show the label (Platt)."
+    yield ""
+    yield "## Data"
+    yield ""
+    yield "| collection | pictures | licence as stated | permissive |"
+    yield "|---|---|---|---|"
+    of_origin = Counter((one.origin, one.licence, one.permissive) for one in samples)
+    for (origin, licence, permissive), pictures in sorted(of_origin.items()):
+        yield f"| {origin} | {pictures} | {licence.replace('|', '/')} | {'yes' if permissive else 'no'} |"
+    yield ""
+    yield "## Figures"
+    yield ""
+    yield "On groups that were not learnt from (grouped folds), with 95 % intervals of a bootstrap over groups."
+    rates = " | ".join(f"recall at {rate:.1%} false positives | threshold" for rate in RATES)
+    yield ""
+    yield f"| head | pictures (groups) | average precision | {rates} |"
+    yield f"|---|---|---|{'---|---|' * len(RATES)}"
+    for one in reports:
+        shown = " | ".join(f"{at.recall} | {at.threshold:.2f}" for at in one.thresholds)
+        yield f"| {_name(one)} | {one.pictures} ({one.groups}) | {one.precision} | {shown} |"
+    across = [(one, origin, figure) for one in reports for origin, figure in one.sources.items()]
+    if across:
+        yield ""
+        yield "Trained without a collection, tested on its pictures with the label and on held-out ones without:"
+        yield ""
+        yield "| head | collection left out | average precision |"
+        yield "|---|---|---|"
+        for one, origin, figure in across:
+            yield f"| {_name(one)} | {origin} | {figure} |"
+    if tested:
+        yield ""
+        yield f"On other pictures ({tested}), at the same thresholds:"
+        yield ""
+        rates = " | ".join(f"recall | false positives ({rate:.1%})" for rate in RATES)
+        yield f"| head | with, without | average precision | {rates} |"
+        yield f"|---|---|---|{'---|---|' * len(RATES)}"
+        for one in reports:
+            if one.tested:
+                figures = " | ".join(_both(at, one.tested.precision) for at in one.tested.thresholds)
+                count = f"{one.tested.pictures}, {one.tested.negatives}"
+                yield f"| {_name(one)} | {count} | {one.tested.precision or _NONE} | {figures} |"
+    yield ""
+    yield "## Known failures"
+    yield ""
+    yield from (f"* {sentence}" for sentence in recipe.known_failures or ("None stated.",))
+
+
+def _both(at: AtThreshold, precision: Figure | None) -> str:
+    return f"{at.recall if precision else _NONE} | {at.false_positives}"
+
+
+def _name(report: Report) -> str:
+    return f"{report.plan.name} (experimental, not in the file)" if report.plan.experimental else report.plan.name
