@@ -529,7 +529,7 @@ class MediaLifecycle(RuleBasedStateMachine):
 
 TestMediaLifecycle = MediaLifecycle.TestCase
 TestMediaLifecycle.settings = settings(
-    max_examples=2 * settings().max_examples,
+    max_examples=3 * settings().max_examples // 2,
     deadline=None,
     phases=set(Phase) - {Phase.explain},
     suppress_health_check=[HealthCheck.too_slow],
