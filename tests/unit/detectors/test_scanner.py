@@ -119,6 +119,12 @@ def test_a_missing_size_fails_what_needs_it(weights: Path, photos: list[Image.Im
     assert set(result.failed) == set(BY_NAME) - {"codes"}
 
 
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), -float("inf")])
+def test_a_score_that_is_no_number_is_a_failure_and_not_nothing_found(tmp_path: Path, score: float) -> None:
+    with pytest.raises(ArithmeticError):
+        Frame({}, tmp_path).observation("gore", "terror", "bloody", score)
+
+
 def test_reasons_are_short(monkeypatch: pytest.MonkeyPatch, weights: Path, photos: list[Image.Image]) -> None:
     def fail(self: Explicit, frames: object) -> None:
         raise RuntimeError("x" * 1000)

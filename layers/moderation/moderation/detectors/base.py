@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from math import isfinite
 from pathlib import Path
 from typing import ClassVar, Protocol, TypeVar, cast
 
@@ -69,7 +70,12 @@ class Frame:
         box: Box | None = None,
         text: str | None = None,
     ) -> Observation:
-        """An observation on this frame, its score held within 0..1. On a cover, `form` is cover whatever was found."""
+        """An observation on this frame, its score held within 0..1. On a cover, `form` is cover whatever was found.
+
+        Raises ArithmeticError for a score that is no number, which would otherwise count as nothing found.
+        """
+        if not isfinite(score):
+            raise ArithmeticError(f"{detector} gave no number")
         return Observation(
             detector=detector,
             form=Form.COVER if self.form is Form.COVER else form,
