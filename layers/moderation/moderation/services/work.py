@@ -32,6 +32,15 @@ class Work:
         """What was seen in a segment."""
         return f"work/{self._place}/segments/{index:05d}/scan.json"
 
+    def hearing(self, index: int) -> str:
+        """What was heard in a segment."""
+        return f"work/{self._place}/segments/{index:05d}/hearing.json"
+
+    @property
+    def reading(self) -> str:
+        """What was read in all texts."""
+        return f"work/{self._place}/reading.json"
+
     def cover(self, index: int) -> str:
         """What was seen on a cover."""
         return f"work/{self._place}/covers/{index}.json"
