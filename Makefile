@@ -19,7 +19,7 @@ UV := $(BIN)/uv
 say = @printf '\033[1;32m==>\033[0m %s\n' "$(1)"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo test lint audit format stress fuzz bench simulate build weights lock clean
+.PHONY: help setup setup-test demo test lint audit format stress fuzz explore bench simulate build weights lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ stress: setup ## Many uploads at once, with accidents (N=1000; REAL=1 for the re
 
 fuzz: $(STAMPS)/dev ## Break real files at random and moderate them (FUZZ_SECONDS=600 FUZZ_SEED=0)
 	$(BIN)/python -m tests.hostile.fuzz
+
+explore: $(STAMPS)/dev ## Search long for an order of events that breaks a rule (about an hour)
+	$(BIN)/python -m pytest tests/property --hypothesis-profile=long --numprocesses 0
 
 bench: setup ## Measure speed and memory, write build/bench.json
 	$(BIN)/python -m tests.bench.run

@@ -37,6 +37,12 @@ def motion(height: int, seconds: int) -> Path:
     return _make(f"motion-{height}-{seconds}.mp4", [*source, *encode])
 
 
+def largest() -> Path:
+    """A second of the largest picture that is taken in, as much of it kept by the decoder as H.264 allows there."""
+    source = ["-stream_loop", "-1", "-i", str(_source()), "-t", "1", "-vf", "scale=8192:4320,format=yuv420p"]
+    return _make("largest.mp4", [*source, "-an", "-c:v", "libx264", "-preset", "veryfast", "-refs", "5", "-r", "12"])
+
+
 def long(height: int, times: int) -> Path:
     """The 60-second clip over and over, packets copied."""
     once = motion(height, 60)

@@ -95,6 +95,13 @@ def of_length(console: Console) -> Iterator[Figure]:
     yield Figure("10-minute scan", long.wall, "s", 600)
 
 
+def of_size(console: Console) -> Iterator[Figure]:
+    """Frames in a decoder grow with the picture: the largest must fit the extract function's 3,008 MB with ease."""
+    with console.status("8192 x 4320 pixels"):
+        usage, _ = stage("extract", str(clips.largest()), "default")
+    yield Figure("8192 x 4320 extract, peak memory", usage.peak_mb, "MB", None, 1500)
+
+
 def of_slides(console: Console) -> Iterator[Figure]:
     """Near-duplicates are scored once: the same verdict for less."""
     clip = clips.slides(720, 180)
@@ -110,7 +117,13 @@ def of_slides(console: Console) -> Iterator[Figure]:
 def main() -> None:
     console = Console(stderr=True)
     figures: list[Figure] = []
-    for part in (of_clip(720, console), of_clip(1080, console), of_length(console), of_slides(console)):
+    for part in (
+        of_clip(720, console),
+        of_clip(1080, console),
+        of_length(console),
+        of_size(console),
+        of_slides(console),
+    ):
         figures += part
     figures += [Figure(*row) for row in handlers.figures(console)]
     report = [{**asdict(figure), "ok": figure.ok} for figure in figures]
