@@ -51,8 +51,8 @@ build-FfmpegLayer:
 	@$(call install,layers/ffmpeg/requirements.txt,$(SITE))
 	@$(call compile,$(SITE),/opt/python)
 
-build-WeightsVisionLayer:
-	@$(GREENLIGHT) weights copy weights-vision $(ARTIFACTS_DIR)/weights
+build-Weights%Layer:
+	@$(GREENLIGHT) weights copy weights-$(shell echo $* | tr '[:upper:]' '[:lower:]') $(ARTIFACTS_DIR)/weights
 
 # ScanFrames lies in functions/scan_frames.
 folder = functions/$(shell echo $* | sed 's/\([a-z]\)\([A-Z]\)/\1_\2/g' | tr '[:upper:]' '[:lower:]')

@@ -1,15 +1,48 @@
 """Small valid documents, for tests that care about something else."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from moderation.models.job import Job
 from moderation.models.media import Media, MediaStatus, ObjectIdentity
-from moderation.models.plan import Plan, SegmentSpan, TrackSpan, VideoTrack
+from moderation.models.plan import AudioTrack, Plan, SegmentSpan, TrackSpan, VideoTrack
+from moderation.models.sound import Hearing, TrackHearing
 from moderation.models.verdict import Coverage, Suggestion, Verdict, Versions
 from moderation.services.templates import procedure
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MEDIA_ID = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+
+
+def sounding(plan: Plan, *tracks: int, decodable: bool = True, early: float = 0.0) -> Plan:
+    """The same plan with tracks of sound all along it, of these stream indices; they end `early` by so many seconds."""
+    audio = tuple(
+        AudioTrack(index=index, codec="aac", start=0.0, end=plan.duration - early, origin=0.0, decodable=decodable)
+        for index in tracks
+    )
+    heard = tracks if decodable else ()
+    spans = tuple(span.model_copy(update={"sound": (*span.sound, *heard)}) for span in plan.segments)
+    return plan.model_copy(update={"audio": (*plan.audio, *audio), "segments": spans})
+
+
+def audio_plan(*, segments: int = 1, seconds: float = 10.0) -> Plan:
+    """A plan over one track of sound without pictures."""
+    plan = silent_plan(segments=segments, seconds=seconds)
+    spans = tuple(span.model_copy(update={"tracks": (), "seek": None}) for span in plan.segments)
+    bare = plan.model_copy(
+        update={"kind": "audio", "content_type": "audio/mpeg", "container": "mp3", "video": (), "segments": spans}
+    )
+    return sounding(bare, 0)
+
+
+def hearing(index: int = 0, *tracks: TrackHearing, detectors: Mapping[str, str] = MappingProxyType({})) -> Hearing:
+    """What was heard in one segment; on track 1 ten seconds and nothing, unless told otherwise."""
+    return Hearing(
+        index=index,
+        tracks=tracks or (TrackHearing(track=1, planned=10.0, heard=10.0, speech=0.0),),
+        detectors=dict(detectors),
+    )
 
 
 def silent_plan(*, segments: int = 1, seconds: float = 10.0, packets: int = 50) -> Plan:

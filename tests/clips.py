@@ -8,6 +8,7 @@ import iscc_samples
 import zxingcpp
 from PIL import Image
 
+from greenlight.demo_clips import SPEECH
 from tests.media_samples import make, path
 
 CODE_TEXT = "https://example.com/win-a-prize"
@@ -16,6 +17,8 @@ CODES = 13
 """Codes that come and go in `blinking`."""
 
 _H264 = ("-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p")
+_SPOKEN = ("-vf", "scale=320:240", "-c:a", "aac", "-shortest", "-g", "4", *_H264)
+SPOKEN_WORDS = "ask not what your country can do for you"
 _SCENE = ("-ss", "20", "-t", "3")
 _SHAPE = "scale=320:262,fps=15"
 
@@ -49,6 +52,18 @@ def code() -> Path:
 def with_sound() -> Path:
     """The same with its sound."""
     return make("with-sound.mp4", *_SCENE, "-i", _sample("demo.mp4"), "-vf", _SHAPE, "-c:a", "aac", *_H264)
+
+
+@cache
+def speech() -> Path:
+    """Eleven seconds in which somebody speaks, over a still picture."""
+    return make("speech.mp4", "-loop", "1", "-framerate", "4", "-i", _sample("demo.jpg"), "-i", SPEECH, *_SPOKEN)
+
+
+@cache
+def spoken() -> Path:
+    """The same without a picture."""
+    return make("spoken.m4a", "-i", SPEECH, "-c:a", "aac")
 
 
 @cache

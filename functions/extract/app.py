@@ -10,5 +10,5 @@ from moderation.entrypoints.steps import seconds_left, step
 
 @step
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    compose.extraction().run(event["job_id"], event["index"], seconds_left(context))
-    return {"index": event["index"]}
+    sound = compose.extraction().run(event["job_id"], event["index"], seconds_left(context))
+    return {"index": event["index"], "sound": sound}

@@ -158,6 +158,13 @@ class Api:
         """A job with its verdict, if it has one."""
         return Job.model_validate(self._call("GET", f"/v1/jobs/{job_id}"))
 
+    def captions(self, view: MediaView) -> tuple[str, str]:
+        """What is said in a media and what its pictures show in writing, as WebVTT; empty where there is nothing."""
+        verdict = view.job.verdict if view.job else None
+        urls = (verdict.transcript_file, verdict.texts_file) if verdict else (None, None)
+        said, shown = (_storage_answer(self._storage.get(url)).content.decode() if url else "" for url in urls)
+        return said, shown
+
     def wait(
         self, media_id: str, timeout: float = 600.0, until: Callable[[MediaView], bool] | None = None
     ) -> MediaView:

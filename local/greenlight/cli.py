@@ -26,6 +26,10 @@ SUB_COMMANDS = {
     "documents": "greenlight.documents:write_documents",
     "simulate": "greenlight.simulate.cli:simulate",
     "train-heads": "greenlight.heads.cli:train_heads",
+    "library": "greenlight.library:app",
+    "train-text": "greenlight.texts.cli:train_text",
+    "evaluate": "greenlight.evaluate.cli:evaluate",
+    "calibrate": "greenlight.evaluate.cli:calibrate",
 }
 
 
@@ -76,15 +80,18 @@ def scan(
     template: Annotated[
         str, typer.Option(help="a preset (default, standard, strict, fast) or a JSON file")
     ] = "default",
+    title: Annotated[str, typer.Option(help="the media's title, at most 128 bytes")] = "",
     as_json: AsJson = False,
     pictures: Annotated[
-        Path | None, typer.Option(help="a folder to keep evidence pictures in", file_okay=False)
+        Path | None,
+        typer.Option(help="a folder to keep evidence pictures in, with transcript.vtt and texts.vtt", file_okay=False),
     ] = None,
 ) -> None:
     """Moderate FILE on this machine, without any stack.
 
     Exit codes: 0 pass, 10 review, 20 block, 3 refused, 4 failed, 2 usage.
     """
+    from greenlight.libraries import beside
     from greenlight.scan import scan as scan_file
     from greenlight.weights.errors import WeightsError
     from greenlight.weights.store import ensure_weights
@@ -106,8 +113,23 @@ def scan(
         def show(what: str, done: int, total: int) -> None:
             bar.update(task, description=what, completed=done, total=total)
 
-        scanned = scan_file(file, chosen, weights=weights, progress=show, pictures=pictures)
-    _answer(file.name, scanned.verdict, scanned.job.error, refused=scanned.job.outcome == "refused", as_json=as_json)
+        scanned = scan_file(
+            file,
+            chosen,
+            weights=weights,
+            title=title,
+            progress=show,
+            pictures=pictures,
+            libraries=beside(template, chosen),
+        )
+    _answer(
+        file.name,
+        scanned.verdict,
+        scanned.job.error,
+        refused=scanned.job.outcome == "refused",
+        as_json=as_json,
+        captions=(scanned.transcript, scanned.texts),
+    )
 
 
 @app.command()
@@ -156,6 +178,7 @@ def upload(
             bar.update(task, description="moderation", total=None)
             view = api.wait(media_id, timeout=WAIT_SECONDS)
             job = view.job
+            captions = api.captions(view)
     except ValidationError as error:
         messages.print(f"[red]{'; '.join(problem['msg'] for problem in error.errors())}[/]")
         raise typer.Exit(Exit.USAGE) from error
@@ -169,7 +192,8 @@ def upload(
     if not as_json:
         messages.print(f"media {view.media.media_id}: {view.media.status}")
     verdict, problem = (job.verdict, job.error) if job else (None, None)
-    _answer(file.name, verdict, problem, refused=job is not None and job.outcome == "refused", as_json=as_json)
+    refused = job is not None and job.outcome == "refused"
+    _answer(file.name, verdict, problem, refused=refused, as_json=as_json, captions=captions)
 
 
 @app.command()
@@ -186,7 +210,15 @@ def demo() -> None:
         raise typer.Exit(Exit.FAILED) from error
 
 
-def _answer(name: str, verdict: Verdict | None, error: JobError | None, *, refused: bool, as_json: bool) -> NoReturn:
+def _answer(
+    name: str,
+    verdict: Verdict | None,
+    error: JobError | None,
+    *,
+    refused: bool,
+    as_json: bool,
+    captions: tuple[str, str] = ("", ""),
+) -> NoReturn:
     """Print what a job came to and leave with the exit code that says it."""
     from greenlight.show import error_panel, verdict_panel
 
@@ -194,7 +226,7 @@ def _answer(name: str, verdict: Verdict | None, error: JobError | None, *, refus
         if as_json:
             typer.echo(verdict.model_dump_json(indent=2))
         else:
-            Console().print(verdict_panel(name, verdict))
+            Console().print(verdict_panel(name, verdict, *captions))
         raise typer.Exit(OF_SUGGESTION[verdict.suggestion])
     shown = error or JobError(code="internal", message="the job ended without a verdict and without a reason")
     if as_json:

@@ -27,16 +27,16 @@ class DemoFailed(Exception):
 def run(console: Console, folder: Path = CHECKOUT / "build" / "demo") -> None:
     """Raises DemoFailed, StackError or ApiError when anything is not as it should be."""
     with console.status("making two clips"):
-        clean, code = demo_clips.make(folder)
+        speech, code = demo_clips.make(folder)
     with console.status("starting the local stack") as progress:
         stack = Stack.start()
         stack.deploy(say=lambda step: progress.update(step))
     console.print(f"Local stack on {stack.endpoint}, API on {stack.api_url}")
     with Api(stack.api_url, stack.token) as api:
-        views = [_moderate(api, clip, console) for clip in (clean, code)]
-        _check(views[0].job is not None and _suggestion(views[0]) is Suggestion.PASS, "the clean clip did not pass")
+        views = [_moderate(api, clip, console) for clip in (speech, code)]
+        _check(views[0].job is not None and _suggestion(views[0]) is Suggestion.PASS, "the speech did not pass")
         _check(_suggestion(views[1]) is not Suggestion.PASS, "the clip with the QR code passed")
-        _plays(api, views[0], clean, console)
+        _plays(api, views[0], speech, console)
         _is_refused(api, views[1], console)
     console.print("The stack is still up: `greenlight upload FILE` takes your own, `greenlight down` ends it.")
 
@@ -47,7 +47,7 @@ def _moderate(api: Api, clip: Path, console: Console) -> MediaView:
         view = api.wait(api.upload(clip, title=clip.stem, procedure=PROCEDURE))
     console.print(f"\n{clip.name}: {view.media.status} after {time.monotonic() - began:.1f} s")
     if view.job is not None and view.job.verdict is not None:
-        console.print(verdict_panel(clip.name, view.job.verdict))
+        console.print(verdict_panel(clip.name, view.job.verdict, *api.captions(view)))
     elif view.job is not None and view.job.error is not None:
         console.print(error_panel(clip.name, view.job.error))
     return view

@@ -3,11 +3,14 @@
 import mimetypes
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
+from greenlight.libraries import Libraries
 from moderation.memory.media_store import MemoryMediaStore
 from moderation.memory.objects import FolderObjects
 from moderation.memory.uploads import LocalUploads
@@ -16,14 +19,19 @@ from moderation.models.job import UPLOAD_TRIGGER, Job
 from moderation.models.media import MAX_SIZE, Media, MediaStatus, Procedure
 from moderation.models.template import Template
 from moderation.models.verdict import Verdict
+from moderation.ports import Objects
 from moderation.services.admit import Admission
 from moderation.services.aggregate import Aggregation
 from moderation.services.extract import Extraction
 from moderation.services.fail import Failure
+from moderation.services.hear import Listening
 from moderation.services.ingest import new_job
 from moderation.services.plan import Planning
+from moderation.services.read import TextJudging
+from moderation.services.refine import Refining
 from moderation.services.scan import Scanning
 from moderation.services.settle import Settlement
+from moderation.services.work import Work
 from moderation.system import RandomIds, SystemClock
 
 STEP_SECONDS = 900.0
@@ -33,12 +41,20 @@ Progress = Callable[[str, int, int], None]
 """Called with what is done, how many of it, and of how many."""
 
 
+Left = Callable[[Objects, Work], None]
+
+
 @dataclass(frozen=True)
 class Scanned:
-    """How a scan ended: the finished job, and its whole verdict unless the file was refused or the job failed."""
+    """How a scan ended: the finished job, and its whole verdict unless the file was refused or the job failed.
+
+    `transcript` and `texts` are WebVTT, empty where nothing is said, or shown in writing.
+    """
 
     job: Job
     verdict: Verdict | None
+    transcript: str = ""
+    texts: str = ""
 
 
 def scan(
@@ -46,10 +62,16 @@ def scan(
     template: Template,
     *,
     weights: Path,
+    title: str = "",
     progress: Progress = lambda what, done, total: None,
     pictures: Path | None = None,
+    libraries: Libraries = MappingProxyType({}),
+    left: Left = lambda objects, work: None,
 ) -> Scanned:
-    """Moderate `path`; segments run side by side. Evidence pictures are copied into `pictures` when given."""
+    """Moderate `path`; segments run side by side. Evidence pictures and WebVTT are copied into `pictures` when given.
+
+    `libraries` are the owner's. `left` is called with what the steps have left behind, which ends with the scan.
+    """
     clock = SystemClock()
     cores = os.cpu_count()
     with (
@@ -58,12 +80,15 @@ def scan(
         ThreadPoolExecutor(cores) as looking,
     ):
         objects = FolderObjects(Path(folder))
+        for key, document in libraries.items():
+            objects.put(key, document, "application/json")
         store = MemoryMediaStore()
         uploads = LocalUploads(Path(folder))
         settlement = Settlement(store, clock)
-        job = _job_over(path, template, uploads, store, clock)
+        job = job_over(path, template, uploads, store, clock, title)
         failure = Failure(store, settlement)
         scanning = Scanning(store, objects, weights, looking)
+        listening = Listening(store, objects, weights)
         try:
             progress("plan", 0, 1)
             planned = Planning(store, uploads, objects, settlement, Admission(store, clock)).run(
@@ -75,25 +100,45 @@ def scan(
             extraction = Extraction(store, uploads, objects)
 
             def one(index: int) -> None:
-                try:
-                    extraction.run(job.job_id, index, STEP_SECONDS)
-                    scanning.segment(job.job_id, index)
-                except (Permanent, Transient):
-                    return  # as in the state machine: the verdict sees that the segment is missing
+                # As in the state machine: the verdict sees what is missing.
+                with suppress(Permanent, Transient):
+                    sound = extraction.run(job.job_id, index, STEP_SECONDS)
+                    with suppress(Permanent, Transient):
+                        scanning.segment(job.job_id, index)
+                    if sound:
+                        listening.segment(job.job_id, index)
 
-            running = [segments.submit(one, index) for index in planned.segments]
-            for done, future in enumerate(as_completed(running), start=1):
-                future.result()
-                progress("segments", done, len(running))
+            def each(what: str, indices: Iterable[int]) -> None:
+                running = [segments.submit(one, index) for index in indices]
+                for done, future in enumerate(as_completed(running), start=1):
+                    future.result()
+                    progress(what, done, len(running))
+
+            each("segments", planned.segments)
+            with suppress(Permanent, Transient):
+                each("windows", Refining(store, objects).run(job.job_id).windows)
+            progress("texts", 0, 1)
+            with suppress(Permanent, Transient):
+                TextJudging(store, objects, weights).run(job.job_id)
+            progress("texts", 1, 1)
             verdict = Aggregation(store, objects, settlement, clock).run(job.job_id)
         except (Permanent, Transient) as error:
             failure.run(job.job_id, type(error).__name__, str(error))
             return Scanned(store.job(job.job_id), None)
-        return Scanned(store.job(job.job_id), _with_pictures(verdict, objects, pictures))
+        left(objects, Work(job.media_id, job.job_id))
+        said, shown = (
+            objects.get(key).decode() if key else "" for key in (verdict.transcript_file, verdict.texts_file)
+        )
+        return Scanned(store.job(job.job_id), _with_pictures(verdict, objects, pictures), said, shown)
 
 
-def _job_over(
-    path: Path, template: Template, uploads: LocalUploads, store: MemoryMediaStore, clock: SystemClock
+def job_over(
+    path: Path,
+    template: Template,
+    uploads: LocalUploads,
+    store: MemoryMediaStore,
+    clock: SystemClock,
+    title: str = "",
 ) -> Job:
     media_id = RandomIds().new()
     guessed = mimetypes.guess_type(path.name)[0] or ""
@@ -102,6 +147,7 @@ def _job_over(
         media_id=media_id,
         status=MediaStatus.CHECKING,
         file_name=path.name[:255],
+        title=title,
         content_type=guessed if guessed.startswith(("video/", "audio/")) else "video/mp4",
         size=min(max(1, path.stat().st_size), MAX_SIZE),  # what is beyond is for the plan to refuse
         procedure=Procedure(name=f"{template.name}_pre", template=template.name, mode="pre"),
@@ -116,14 +162,16 @@ def _job_over(
 
 
 def _with_pictures(verdict: Verdict, objects: FolderObjects, pictures: Path | None) -> Verdict:
-    """The verdict naming its pictures where they were copied to, or none: what the scan kept ends with it."""
+    """The verdict naming its files where they were copied to, or none: what the scan kept ends with it."""
     if pictures is not None:
         pictures.mkdir(parents=True, exist_ok=True)
-    shown = []
-    for segment in verdict.segments:
-        target = None
-        if segment.picture is not None and pictures is not None:
-            target = pictures / Path(segment.picture).name
-            objects.fetch(segment.picture, target)
-        shown.append(segment.model_copy(update={"picture": str(target) if target else None}))
-    return verdict.model_copy(update={"segments": tuple(shown)})
+
+    def kept(key: str | None) -> str | None:
+        if key is None or pictures is None:
+            return None
+        objects.fetch(key, pictures / Path(key).name)
+        return str(pictures / Path(key).name)
+
+    shown = tuple(segment.model_copy(update={"picture": kept(segment.picture)}) for segment in verdict.segments)
+    files = {name: kept(getattr(verdict, name)) for name in ("transcript_file", "texts_file")}
+    return verdict.model_copy(update={"segments": shown, **files})

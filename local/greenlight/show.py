@@ -5,6 +5,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from greenlight.captions import captions_table, clock
 from moderation.models.job import JobError
 from moderation.models.verdict import Coverage, Segment, Suggestion, Verdict
 
@@ -12,8 +13,8 @@ COLOURS = {Suggestion.PASS: "green", Suggestion.REVIEW: "yellow", Suggestion.BLO
 MAX_ROWS = 10
 
 
-def verdict_panel(name: str, verdict: Verdict) -> RenderableType:
-    """The verdict on one file."""
+def verdict_panel(name: str, verdict: Verdict, transcript: str = "", texts: str = "") -> RenderableType:
+    """The verdict on one file; `transcript` and `texts` are its WebVTT documents."""
     colour = COLOURS[verdict.suggestion]
     headline = Text.assemble((verdict.suggestion.upper(), f"bold {colour}"))
     if verdict.label:
@@ -21,6 +22,9 @@ def verdict_panel(name: str, verdict: Verdict) -> RenderableType:
     parts: list[RenderableType] = [headline]
     if verdict.segments:
         parts.append(_segments(verdict))
+    for heading, document in (("said", transcript), ("written", texts)):
+        if document:
+            parts.append(captions_table(heading, document))
     parts.append(_coverage(verdict.coverage))
     if verdict.reasons:
         parts.append(Text(f"not clean because: {', '.join(verdict.reasons)}", style="yellow"))
@@ -33,13 +37,6 @@ def error_panel(name: str, error: JobError) -> RenderableType:
     """Why a file has no verdict."""
     body = Text.assemble((error.code, "bold red"), f"  {error.message}")
     return Panel(body, title=Text(name), border_style="red", expand=False)
-
-
-def clock(seconds: float) -> str:
-    """Seconds as m:ss.t, or h:mm:ss.t."""
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
 
 
 def _segments(verdict: Verdict) -> Table:
@@ -73,8 +70,10 @@ def _coverage(coverage: Coverage) -> Text:
     same = f", {coverage.duplicates} near-duplicates" if coverage.duplicates else ""
     reduced = ", sampling reduced" if coverage.reduced else ""
     sound = (
-        f"; {coverage.sound_heard_seconds:.0f} of {coverage.sound_seconds:.0f} s of sound heard"
+        f"; {coverage.sound_heard_seconds:.0f} of {coverage.sound_seconds:.0f} s of sound heard, "
+        f"{coverage.speech_seconds:.0f} s of speech in it"
         if coverage.sound_seconds
         else ""
     )
-    return Text(f"{looked} ({decoded}{same}{reduced}){sound}", style="dim")
+    texts = f"; {coverage.texts_read} texts read" if coverage.texts_read else ""
+    return Text(f"{looked} ({decoded}{same}{reduced}){sound}{texts}", style="dim")

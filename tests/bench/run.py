@@ -16,7 +16,7 @@ from rich.table import Table
 
 from greenlight.paths import CHECKOUT
 from moderation.media.ffmpeg import executable
-from tests.bench import clips, handlers
+from tests.bench import clips, handlers, sound, texts, vision
 from tests.bench.measure import Usage, run
 
 CORES = 2
@@ -114,6 +114,17 @@ def of_slides(console: Console) -> Iterator[Figure]:
     yield Figure("3-minute slides, scan, CPU", with_skipping.cpu, "CPU s", without.cpu, 0.5 * without.cpu)
 
 
+def of_text(console: Console) -> Iterator[Figure]:
+    """What reading adds to looking, on a film with captions and on the same film without."""
+    for name, clip, share in (("with captions", clips.news(720, 60), 0.4), ("without text", clips.plain(720, 60), 0.1)):
+        for template in ("standard", "strict"):
+            with console.status(f"text in pictures, {name}, {template}"):
+                answer = stage("read", str(clip), template)[1]
+            title = f"reading {answer['lines']:.0f} lines on {answer['frames']:.0f} frames {name}, {template}"
+            added = answer["with"] - answer["without"]
+            yield Figure(title, added, "CPU s", answer["without"], share * answer["without"])
+
+
 def main() -> None:
     console = Console(stderr=True)
     figures: list[Figure] = []
@@ -123,8 +134,12 @@ def main() -> None:
         of_length(console),
         of_size(console),
         of_slides(console),
+        of_text(console),
     ):
         figures += part
+    figures += [Figure(*row) for row in vision.figures(console)]
+    figures += [Figure(*row) for row in sound.figures(console)]
+    figures += [Figure(*row) for row in texts.figures(console)]
     figures += [Figure(*row) for row in handlers.figures(console)]
     report = [{**asdict(figure), "ok": figure.ok} for figure in figures]
     path = CHECKOUT / "build" / "bench.json"

@@ -5,16 +5,20 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from moderation.detectors.catalog import needed, sizes
 from moderation.media import frames
 from moderation.media.plan import make_plan
+from moderation.models.plan import FrameSize
 from moderation.services.templates import load_template
 
 HOUR = 3600.0
+OCR = ("ocr", "ocr_small")
 
 
 def extract(clip: Path, template_name: str) -> dict[str, float]:
@@ -28,6 +32,7 @@ def extract(clip: Path, template_name: str) -> dict[str, float]:
         deadline=time.monotonic() + HOUR,
     )
     planned, spent = time.perf_counter(), _cpu()
+    specs = needed(template, "frames")
     looked = distinct = 0
     for span in plan.segments:
         with tempfile.TemporaryDirectory() as folder:
@@ -35,7 +40,8 @@ def extract(clip: Path, template_name: str) -> dict[str, float]:
                 clip,
                 plan,
                 span.index,
-                sizes=sizes(needed(template)),
+                sizes=sizes(specs),
+                with_clips=any(spec.clips for spec in specs),
                 deadline=time.monotonic() + HOUR,
                 folder=Path(folder),
             ).frames.frames
@@ -66,7 +72,7 @@ def infer(template_name: str, pictures: int) -> dict[str, float]:
     from moderation.detectors.codes import FORMATS
     from moderation.detectors.inference import load
 
-    specs = needed(load_template(template_name))
+    specs = needed(load_template(template_name), "frames")
     weights = ensure_weights()
     with Image.open(next(path for path in iscc_samples.images() if path.name == "demo.jpg")) as image:
         photo = image.convert("RGB").resize((1280, 720))
@@ -89,6 +95,46 @@ def infer(template_name: str, pictures: int) -> dict[str, float]:
     return {"cpu": time.process_time() - began}
 
 
+def read(clip: Path, template_name: str) -> dict[str, float]:
+    """CPU seconds of looking at a clip's distinct frames without and with reading what is written on them.
+
+    Frame by frame in turn, so that what else the machine does weighs on both alike; models are loaded before.
+    """
+    from greenlight.weights import ensure_weights
+    from moderation.detectors.catalog import CATALOG
+    from moderation.detectors.scanner import Scanner
+
+    weights = ensure_weights()
+    specs = [spec for spec in needed(load_template(template_name), "frames") if spec.name not in OCR]
+    reading = next(spec for spec in CATALOG if spec.name == OCR[0])
+    looked = list(_distinct(clip, sizes([*specs, reading])))
+    with_text, without = Scanner([*specs, reading], weights), Scanner(specs, weights)
+    Scanner([*specs, reading], weights).look(looked[-1])
+    spent, lines = [0.0, 0.0], 0
+    for pictures in looked:
+        began = time.process_time()
+        without.look(pictures)
+        middle = time.process_time()
+        result = with_text.look(pictures)
+        spent = [spent[0] + middle - began, spent[1] + time.process_time() - middle]
+        lines += sum(seen.detector == reading.name for seen in result.observations)
+    return {"frames": len(looked), "lines": lines, "without": spent[0], "with": spent[1]}
+
+
+def _distinct(clip: Path, shapes: Sequence[FrameSize]) -> Iterator[dict[str, bytes]]:
+    """The JPEG files by size of every frame that is looked at."""
+    plan = make_plan(clip, interval=1.0, key_frames_only=False, deadline=time.monotonic() + HOUR)
+    for span in plan.segments:
+        with tempfile.TemporaryDirectory() as folder:
+            extracted = frames.extract_segment(
+                clip, plan, span.index, sizes=shapes, deadline=time.monotonic() + HOUR, folder=Path(folder)
+            )
+            with zipfile.ZipFile(extracted.archive) as stored:
+                for frame in extracted.frames.frames:
+                    if frame.duplicate_of is None:
+                        yield {size: stored.read(member) for size, member in frame.pictures.items()}
+
+
 def scan_all(clip: Path, template_name: str) -> dict[str, str]:
     """Scan as the command line does, but with every near-duplicate scored like any other frame."""
     from greenlight.scan import scan
@@ -99,11 +145,75 @@ def scan_all(clip: Path, template_name: str) -> dict[str, str]:
     return {"suggestion": verdict.suggestion if verdict else "none"}
 
 
+def workers(clip: Path, template: str, count: int) -> dict[str, float]:
+    """Scan as the command line does on a machine with so many cores."""
+    from greenlight.scan import scan
+    from greenlight.weights import ensure_weights
+
+    weights = ensure_weights()
+    began = time.perf_counter()
+    with patch("greenlight.scan.os.cpu_count", lambda: count):
+        scan(clip, load_template(template), weights=weights)
+    return {"wall": time.perf_counter() - began}
+
+
+def detectors(clip: Path, template_name: str) -> dict[str, object]:
+    """CPU seconds of looking at the distinct frames of a clip on one thread, in all and per detector.
+
+    What several detectors share is counted for the first. `sessions` are the models alone, `pictures` the decoding.
+    """
+    from greenlight.weights import ensure_weights
+    from moderation.detectors import base, inference
+    from moderation.detectors.scanner import Scanner
+
+    template = load_template(template_name)
+    specs = needed(template, "frames")
+    spent: dict[str, float] = {}
+
+    def timed(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arguments: Any, **named: Any) -> Any:
+            began = time.process_time()
+            try:
+                return call(*arguments, **named)
+            finally:
+                spent[name] = spent.get(name, 0.0) + time.process_time() - began
+
+        return run
+
+    scanner = Scanner(specs, ensure_weights())
+    looking = [(one, "observe") for one in scanner.detectors] + [(one, "note") for one in scanner.followers]
+    for one, method in looking:
+        setattr(one, method, timed(one.name, getattr(one, method)))
+    plan = make_plan(clip, interval=template.interval_seconds, deadline=time.monotonic() + HOUR)
+    whole = 0.0
+    with (
+        patch.object(inference.Network, "run", timed("sessions", inference.Network.run)),
+        patch.object(base, "_decode", timed("pictures", base._decode)),
+    ):
+        for span in plan.segments:
+            with tempfile.TemporaryDirectory() as folder:
+                extracted = frames.extract_segment(
+                    clip, plan, span.index, sizes=sizes(specs), deadline=time.monotonic() + HOUR, folder=Path(folder)
+                )
+                with zipfile.ZipFile(extracted.archive) as stored:
+                    for frame in extracted.frames.frames:
+                        if frame.duplicate_of is None:
+                            pictures = {size: stored.read(member) for size, member in frame.pictures.items()}
+                            began = time.process_time()
+                            scanner.look(pictures)
+                            whole += time.process_time() - began
+    bare = {name: spent.pop(name, 0.0) for name in ("sessions", "pictures")}
+    return {"cpu": whole, **bare, "detectors": spent}
+
+
 def main() -> None:
     stage, *arguments = sys.argv[1:]
     stages: dict[str, Callable[[], object]] = {
         "extract": lambda: extract(Path(arguments[0]), arguments[1]),
         "infer": lambda: infer(arguments[0], int(arguments[1])),
+        "workers": lambda: workers(Path(arguments[0]), arguments[1], int(arguments[2])),
+        "detectors": lambda: detectors(Path(arguments[0]), arguments[1]),
+        "read": lambda: read(Path(arguments[0]), arguments[1]),
         "scan_all": lambda: scan_all(Path(arguments[0]), arguments[1]),
     }
     print(json.dumps(stages[stage]()))

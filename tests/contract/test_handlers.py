@@ -2,6 +2,7 @@
 
 import io
 import json
+import wave
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,15 +23,18 @@ from greenlight.paths import CHECKOUT
 from moderation.detectors.catalog import needed
 from moderation.entrypoints import compose
 from moderation.entrypoints.http import SCOPES
+from moderation.media.sound import RATE
 from moderation.models.event import MediaStatusChanged
 from moderation.models.job import JobError, JobState
 from moderation.models.media import MediaStatus
 from moderation.models.observation import FrameLook, Scan
 from moderation.models.plan import FrameEntry, FrameReason, SegmentFrames
+from moderation.models.reading import Reading
+from moderation.models.sound import Hearing
 from moderation.models.template import Form, Rule, Template
 from moderation.services.plan import Planned
 from moderation.services.work import Work
-from tests.builders import MEDIA_ID, probed_media, silent_plan, waiting_media
+from tests.builders import MEDIA_ID, probed_media, silent_plan, sounding, waiting_media
 from tests.contract.conftest import REGION
 from tests.contract.deployment import EVENTS, Answer, Deployment, event_of, forget_composition, invoke
 from tests.emitted import EMITTED
@@ -41,7 +45,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 API = {"upload", "media", "playback", "review", "feedback"}
-STEPS = {"plan", "extract", "scan_frames", "scan_images", "aggregate", "fail_job"}
+STEPS = {
+    *("plan", "extract", "scan_frames", "scan_audio", "scan_images", "refine", "scan_text", "aggregate", "fail_job")
+}
 CONSUMERS = {"ingest", "outbox", "publish", "sweep"}
 SCHEDULED = {"watch"}
 QR_ONLY = Template(
@@ -50,6 +56,12 @@ QR_ONLY = Template(
     rules=(Rule(label="ad", sub_label="qrcode", forms=frozenset({Form.CODE, Form.COVER}), review=60),),
 )
 """Needs no model."""
+MOANS = Template(
+    name="moans", revision=1, rules=(Rule(label="porn", sub_label="moan", forms=frozenset({Form.VOICE}), review=60),)
+)
+TITLES = Template(
+    name="titles", revision=1, rules=(Rule(label="abuse", sub_label="text", forms=frozenset({Form.TITLE}), review=60),)
+)
 
 
 @pytest.fixture
@@ -529,6 +541,48 @@ def test_scan_frames_looks_at_every_frame(deployment: Deployment) -> None:
     assert deployment.objects.get(work.trace(0)) != b""
 
 
+def test_scan_audio_listens_and_says_what_it_could_not_hear(deployment: Deployment) -> None:
+    # GIVEN a segment with silence on one track, and nothing where the sound of another should be; no model is there
+    job = deployment.with_job(waiting_media(), template=MOANS)
+    work = Work(MEDIA_ID, job.job_id)
+    plan = sounding(silent_plan(seconds=1.0), 1, 2)
+    deployment.objects.put(work.plan, plan.model_dump_json().encode(), "application/json")
+    silence = io.BytesIO()
+    with wave.open(silence, "wb") as written:
+        written.setnchannels(1)
+        written.setsampwidth(2)
+        written.setframerate(RATE)
+        written.writeframes(bytes(2 * RATE))
+    deployment.objects.put(work.sound(0, 1), silence.getvalue(), "audio/wav")
+    # WHEN it is listened to
+    assert invoke("scan_audio", event_of("scan_audio")).payload == {"index": 0}
+    # THEN what could not be heard is there to be told
+    heard = Hearing.model_validate_json(deployment.objects.get(work.hearing(0)))
+    assert heard.detectors == {spec.name: spec.version for spec in needed(MOANS, "audio")}
+    assert [(track.track, track.planned, track.heard) for track in heard.tracks] == [(1, 1.0, 0.0), (2, 1.0, 0.0)]
+    assert all(set(track.failed) == {"voice"} for track in heard.tracks)
+
+
+def test_refine_finds_nothing_to_look_at_again_where_nothing_was_found(deployment: Deployment) -> None:
+    job = deployment.with_job(waiting_media(), template=QR_ONLY)
+    plan = silent_plan(seconds=1.0, packets=25)
+    deployment.objects.put(Work(MEDIA_ID, job.job_id).plan, plan.model_dump_json().encode(), "application/json")
+    assert invoke("refine", event_of("refine")).payload == {"windows": []}
+
+
+def test_scan_text_reads_the_title_and_says_what_could_not_judge_it(deployment: Deployment) -> None:
+    # GIVEN a title, and none of the lists that it is held against
+    job = deployment.with_job(waiting_media().model_copy(update={"title": "a title"}), template=TITLES)
+    work = Work(MEDIA_ID, job.job_id)
+    deployment.objects.put(work.plan, silent_plan().model_dump_json().encode(), "application/json")
+    # WHEN it is judged
+    assert invoke("scan_text", event_of("scan_text")).payload == {}
+    # THEN the text is there, and that nobody could judge it
+    read = Reading.model_validate_json(deployment.objects.get(work.reading))
+    assert [(judged.text.form, judged.text.text) for judged in read.texts] == [(Form.TITLE, "a title")]
+    assert set(read.failed) == {spec.name for spec in needed(TITLES, "text")}
+
+
 def test_scan_images_looks_at_a_cover(deployment: Deployment) -> None:
     cover = deployment.bring(f"media/{MEDIA_ID}/cover-0", qr_code())
     job = deployment.with_job(waiting_media(), template=QR_ONLY, covers={0: cover})
@@ -548,7 +602,7 @@ def judge(deployment: Deployment) -> None:
     job = deployment.store.job(event_of("aggregate")["job_id"])
     work = Work(job.media_id, job.job_id)
     plan = silent_plan(segments=1, seconds=1.0, packets=25)
-    asked = {spec.name: spec.version for spec in needed(job.template)}
+    asked = {spec.name: spec.version for spec in needed(job.template, "frames")}
     scan = Scan(index=0, looks=(FrameLook(ordinal=0, time=0.0),), detectors=asked, planned=1, decoded=25, expected=25)
     deployment.objects.put(work.plan, plan.model_dump_json().encode(), "application/json")
     deployment.objects.put(work.scan(0), scan.model_dump_json().encode(), "application/json")

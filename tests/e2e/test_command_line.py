@@ -47,17 +47,23 @@ def blocking(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("file", "exit_code", "suggestion"),
-    [(clips.clean, 0, "pass"), (clips.code, 20, "block"), (clips.with_sound, 10, "review")],
-    ids=["pass", "block", "review"],
+    ("file", "certain", "exit_code", "suggestion"),
+    [
+        (clips.clean, True, 0, "pass"),
+        (clips.with_sound, False, 0, "pass"),
+        (clips.code, True, 20, "block"),
+        (clips.code, False, 10, "review"),
+    ],
+    ids=["pass", "pass with sound", "block", "review"],
 )
 def test_scan_says_with_its_exit_code_what_it_suggests(
-    blocking: Path, file: Clip, exit_code: int, suggestion: str
+    blocking: Path, file: Clip, certain: bool, exit_code: int, suggestion: str
 ) -> None:
-    code, out, err = _greenlight("scan", file, "--template", blocking, "--json")
+    template = load_template(str(blocking) if certain else "standard")
+    code, out, err = _greenlight("scan", file, "--template", blocking if certain else "standard", "--json")
 
     verdict = Verdict.model_validate_json(out)
-    assert (code, verdict.suggestion, verdict.versions.template) == (exit_code, suggestion, "blocking@1"), err
+    assert (code, verdict.suggestion, verdict.versions.template) == (exit_code, suggestion, template.id), err
 
 
 def test_scan_of_what_is_no_video_is_a_document_with_its_error() -> None:
@@ -67,6 +73,15 @@ def test_scan_of_what_is_no_video_is_a_document_with_its_error() -> None:
     document = json.loads(out)
     assert document["file_name"] == "playlist.mp4"
     assert document["error"]["code"] == "not_a_video"
+
+
+def test_scan_shows_people_what_was_said_and_keeps_it(tmp_path: Path) -> None:
+    code, out, err = _greenlight("scan", clips.spoken, "--title", "A speech", "--pictures", tmp_path / "kept")
+
+    assert code == 0, err
+    assert clips.SPOKEN_WORDS in " ".join(out.split())
+    assert "11 of 11 s of sound heard" in out
+    assert clips.SPOKEN_WORDS in (tmp_path / "kept" / "transcript.vtt").read_text()
 
 
 def test_scan_shows_people_what_it_found_and_keeps_pictures(tmp_path: Path) -> None:
@@ -148,7 +163,7 @@ def test_scan_and_the_stack_come_to_the_same_verdict(stack: Stack) -> None:
     def compared(out: str) -> dict[str, Any]:
         verdict = Verdict.model_validate_json(out)
         segments = [segment.model_copy(update={"picture": None}) for segment in verdict.segments[:10]]
-        own = {"media_id", "job_id", "created_at", "segments_file"}
+        own = {"media_id", "job_id", "created_at", "segments_file", "transcript_file", "texts_file"}
         return verdict.model_copy(update={"segments": tuple(segments)}).model_dump(exclude=own)
 
     # THEN both have looked at the same and found the same

@@ -17,7 +17,7 @@ from moderation.models.verdict import Suggestion, Verdict
 from moderation.services.media import MediaView
 from moderation.services.upload import CoverRequest, PostForm, SignUpload
 from tests import clips
-from tests.local_stack import Bus, held
+from tests.local_stack import Bus, faulty, held
 from tests.stored import object_keys, wait_until_settled
 
 Clip = Callable[[], Path]
@@ -135,15 +135,49 @@ def test_post_a_clip_plays_before_its_verdict_and_after_it(api: Api, stack: Stac
     assert httpx.get(url).status_code == 200
 
 
-@pytest.mark.parametrize("file", [clips.sound, clips.with_sound])
-def test_sound_that_nobody_heard_is_a_reason_for_review(api: Api, file: Clip) -> None:
-    view = api.wait(api.upload(file(), procedure="standard_pre"), timeout=60)
+@pytest.mark.parametrize("file", [clips.speech, clips.spoken])
+def test_speech_is_heard_written_down_and_judged(api: Api, file: Clip) -> None:
+    # WHEN a speech is moderated, with pictures or without
+    view = api.wait(api.upload(file(), procedure="standard_pre", title="A speech"), timeout=120)
+
+    # THEN it passes, having been heard from beginning to end
+    verdict = _verdict(view)
+    assert (verdict.suggestion, verdict.segments, verdict.reasons) == (Suggestion.PASS, (), ())
+    assert verdict.coverage.sound_heard_seconds == pytest.approx(verdict.coverage.sound_seconds, abs=0.5)
+    assert 6 < verdict.coverage.speech_seconds < 11
+    assert verdict.coverage.texts_read >= 2
+    # AND what was said can be read, for a while, with its times
+    said, _ = api.captions(view)
+    assert said.startswith("WEBVTT\n\n00:00:0")
+    assert clips.SPOKEN_WORDS in " ".join(said.split())
+    assert httpx.get(urlsplit(verdict.transcript_file or "")._replace(query="").geturl()).status_code == 403
+
+
+BREAKS = "def handler(event, context):\n    raise ValueError('there is a mistake in this step')\n"
+
+
+@pytest.mark.parametrize(
+    ("step", "reasons"),
+    [("scan_audio", ("detector_failed", "sound_not_heard")), ("scan_text", ("detector_failed", "text_not_read"))],
+)
+def test_what_nobody_heard_or_read_is_a_reason_for_review(
+    api: Api, stack: Stack, tmp_path: Path, step: str, reasons: tuple[str, ...]
+) -> None:
+    with faulty(stack, step, BREAKS, tmp_path):
+        view = api.wait(api.upload(clips.speech(), procedure="standard_pre", title="A speech"), timeout=120)
 
     verdict = _verdict(view)
     assert view.media.status is MediaStatus.REVIEWING
-    assert (verdict.suggestion, verdict.segments) == (Suggestion.REVIEW, ())
-    assert "sound_not_heard" in verdict.reasons
-    assert verdict.coverage.sound_seconds > verdict.coverage.sound_heard_seconds == 0
+    assert (verdict.suggestion, verdict.segments, verdict.reasons) == (Suggestion.REVIEW, (), reasons)
+
+
+def test_sound_without_speech_or_anything_else_passes(api: Api) -> None:
+    view = api.wait(api.upload(clips.with_sound(), procedure="standard_pre"), timeout=60)
+
+    verdict = _verdict(view)
+    assert (verdict.suggestion, verdict.reasons) == (Suggestion.PASS, ())
+    assert verdict.coverage.sound_heard_seconds == pytest.approx(3, abs=0.5)
+    assert verdict.transcript_file is None
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ of the state machine, of queues, of the stream and of asynchronous calls, the sc
 import io
 import json
 import os
+import shutil
 import tempfile
+import wave
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,11 +26,12 @@ import pytest
 from PIL import Image
 
 from greenlight.paths import CHECKOUT
-from greenlight.stack.template import read
+from greenlight.stack.template import read as template
 from moderation.detectors.base import FrameResult
 from moderation.entrypoints import compose
 from moderation.media.ffmpeg import MediaRefused
 from moderation.media.frames import Extracted
+from moderation.media.sound import RATE, Sound
 from moderation.memory.clock import CountingIds, FixedClock
 from moderation.memory.event_bus import MemoryEventBus
 from moderation.memory.media_store import MemoryMediaStore
@@ -41,20 +44,25 @@ from moderation.models.job import JobState
 from moderation.models.media import cover_key, source_key
 from moderation.models.observation import Observation
 from moderation.models.plan import FrameEntry, FrameReason, Plan, RefusalCode, SegmentFrames
-from moderation.models.template import Form
+from moderation.models.reading import Text, TextFinding
+from moderation.models.sound import TrackHearing, Utterance
+from moderation.models.template import Form, Rule, Template
 from moderation.models.verdict import Suggestion
 from moderation.ports import Run
-from moderation.services import extract, plan, scan
+from moderation.services import extract, hear, plan, read, scan
 from moderation.services.upload import CoverRequest, SignUpload
 from moderation.settings import settings
-from tests.builders import NOON, silent_plan
+from tests.builders import NOON, silent_plan, sounding
 from tests.faults.faults import Fault, Injector, Killed, Means
 from tests.faults.machine import Ended, Machine, StepError
-from tests.world import EXPIRY, ShelfTemplates
+from tests.world import EXPIRY
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+SOUND = 1
+"""The track of it."""
+SAID = "hello"
 SEGMENTS = 2
 FRAMES = 2
 PACKETS = 4
@@ -65,14 +73,27 @@ HORIZON = timedelta(days=3)
 """Nothing may take longer, whatever went wrong."""
 
 
+class _Templates:
+    """The port `Templates`: any name, with rules for frames and covers, for sounds, and for what is said and titles."""
+
+    def get(self, name: str) -> Template:
+        explicit = Rule(
+            label="porn", sub_label="explicit", forms=frozenset({Form.IMAGE, Form.COVER}), review=60, block=90, single=0
+        )
+        moan = Rule(label="porn", sub_label="moan", forms=frozenset({Form.VOICE}), review=60)
+        speech = Rule(label="abuse", sub_label="speech", forms=frozenset({Form.ASR}), review=60)
+        title = Rule(label="abuse", sub_label="text", forms=frozenset({Form.TITLE}), review=60)
+        return Template(name=name, revision=1, auto_block=True, rules=(explicit, moan, speech, title))
+
+
 @cache
 def _template() -> dict[str, Any]:
-    return read(CHECKOUT / "template.yaml")
+    return template(CHECKOUT / "template.yaml")
 
 
 @cache
 def _machine() -> dict[str, Any]:
-    return read(CHECKOUT / "functions" / "moderation.asl.yaml")
+    return template(CHECKOUT / "functions" / "moderation.asl.yaml")
 
 
 def _properties(name: str) -> dict[str, Any]:
@@ -190,6 +211,7 @@ class Cloud:
             file_name="clip.mp4",
             content_type="video/mp4",
             size=1000,
+            title="a title",
             procedure=procedure,
             covers=(CoverRequest(content_type="image/jpeg", size=100),),
         )
@@ -207,7 +229,7 @@ class Cloud:
             "_uploads": wrapped("uploads", self.uploads),
             "_workflow": wrapped("workflow", self.workflow),
             "event_bus": wrapped("bus", self.bus),
-            "PresetTemplates": wrapped("templates", ShelfTemplates(auto_block=True)),
+            "PresetTemplates": wrapped("templates", _Templates()),
             "S3Publisher": wrapped("publisher", self.publisher),
             "publish_messages": self,
             "SystemClock": self.clock,
@@ -458,7 +480,7 @@ class Cloud:
     def make_plan(self, *_: object) -> Plan:
         if self.clip.refused:
             raise MediaRefused(RefusalCode.NOT_A_VIDEO, "this is no video")
-        return silent_plan(segments=SEGMENTS, seconds=float(FRAMES), packets=PACKETS)
+        return sounding(silent_plan(segments=SEGMENTS, seconds=float(FRAMES), packets=PACKETS), SOUND)
 
     def extract_segment(self, index: int, folder: Path) -> Extracted:
         frames = SegmentFrames(
@@ -488,7 +510,15 @@ class Cloud:
             for frame in frames.frames:
                 found = self.clip.violation and (index, frame.ordinal) == (SEGMENTS - 1, 0)
                 stored.writestr(frame.pictures["detail"], b"violation" if found else b"a clean picture")
-        return Extracted(archive, frames, ())
+        if index >= SEGMENTS:
+            return Extracted(archive, frames, ())
+        sound = Sound(SOUND, folder / "sound.wav", frames.start)
+        with wave.open(str(sound.path), "wb") as written:
+            written.setnchannels(1)
+            written.setsampwidth(2)
+            written.setframerate(RATE)
+            written.writeframes(bytes(2 * RATE * FRAMES))
+        return Extracted(archive, frames, (sound,))
 
 
 class _CutOff(Exception):
@@ -498,6 +528,8 @@ class _CutOff(Exception):
 class _Eyes:
     """Stands in for all detectors: sees by the bytes of a picture what is in it."""
 
+    followers = ()
+
     def __init__(self, *_: object) -> None:
         pass
 
@@ -505,6 +537,24 @@ class _Eyes:
         found = _here.cloud.clip.violation if form is Form.COVER else b"violation" in pictures.values()
         seen = Observation(detector="explicit", form=form, label="porn", sub_label="explicit", score=0.97)
         return FrameResult((seen,) if found else (), {}, None, None)
+
+
+class _Ears:
+    """Stand in for all detectors of sound: in every segment somebody says the same."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def hear(self, track: TrackHearing, specs: object, start: float, heard: float) -> TrackHearing:
+        said = Utterance(start=start + 0.5, end=start + 1.5, text=SAID, language="en", score=0.9)
+        return track.model_copy(update={"heard": heard, "speech": 1.0, "utterances": (said,)})
+
+
+class _Mind:
+    """Stands in for all that judges texts, and finds nothing in them."""
+
+    def find(self, texts: Sequence[Text]) -> list[list[TextFinding]]:
+        return [[] for _ in texts]
 
 
 def _folder(logical: str) -> str:
@@ -568,10 +618,13 @@ def deployed() -> Iterator[Callable[..., Cloud]]:
         patch.setattr(extract, "extract_segment", called("extract_segment"))
         patch.setattr(scan, "Scanner", _Eyes)
         patch.setattr(scan, "load", lambda path: None)
+        patch.setattr(hear, "_Ear", _Ears)
+        patch.setattr(read, "make", lambda *_: _Mind())
         count = 0
 
         def make(clip: Clip, procedure: str, fault: Fault | None = None) -> Cloud:
             nonlocal count
+            shutil.rmtree(Path(root) / str(count), ignore_errors=True)
             count += 1
             folder = Path(root) / str(count)
             folder.mkdir()

@@ -53,29 +53,57 @@ class _States:
         return self.error
 
 
+def _noted(found: Any) -> list[dict[str, Any]]:
+    """Every error that is noted in it, however deep."""
+    if isinstance(found, list):
+        return [one for inner in found for one in _noted(inner)]
+    return [found] if "error" in found else []
+
+
+def _noting(step: str) -> Callable[[_States], Any]:
+    return lambda s: [*s.input["failed"], {"step": step, "error": s.failure.name[:100]}]
+
+
+_ERROR = '"error": $substring($states.errorOutput.Error, 0, 100)'
 _EXPRESSIONS: Mapping[str, Callable[[_States], Any]] = {
     "$states.context.Execution.Input": lambda s: s.given,
     "$states.result.Payload": lambda s: s.result,
+    "$states.result.Payload.sound": lambda s: s.result["sound"],
+    "$states.result.Payload.windows": lambda s: s.result["windows"],
     "$states.input": lambda s: s.input,
+    "$states.input.index": lambda s: s.input["index"],
+    "$states.input.failed": lambda s: s.input["failed"],
+    "$states.input.sound = false": lambda s: s.input["sound"] is False,
     "$states.input.refused": lambda s: s.input["refused"],
     "$states.input.waits_until": lambda s: s.input["waits_until"],
     "$states.input.waits_until != null": lambda s: s.input["waits_until"] is not None,
     "[$states.input.segments]": lambda s: s.input["segments"],
     "[$states.input.covers]": lambda s: s.input["covers"],
+    "[$states.input.windows]": lambda s: s.input["windows"],
+    "[$states.input.**[$exists(error)]]": lambda s: _noted(s.input),
+    "[$append($states.input.failed, $states.result.**[$exists(error)])]": lambda s: (
+        s.input["failed"] + _noted(s.result)
+    ),
+    **{
+        f'[$append($states.input.failed, {{"step": "{step}", {_ERROR}}})]': _noting(step)
+        for step in ("refine", "scan_text")
+    },
     "$states.input.error": lambda s: s.input["error"],
     "$states.input.cause": lambda s: s.input["cause"],
     "$states.errorOutput.Error": lambda s: s.failure.name,
     "$substring($states.errorOutput.Error, 0, 100)": lambda s: s.failure.name[:100],
     '$exists($states.errorOutput.Cause) ? $states.errorOutput.Cause : ""': lambda s: s.failure.cause,
     '$merge([$states.context.Execution.Input, {"index": $states.input}])': lambda s: s.given | {"index": s.input},
+    '$merge([$states.context.Execution.Input, {"index": $states.input.index}])': lambda s: (
+        s.given | {"index": s.input["index"]}
+    ),
     "$states.input.deleted": lambda s: s.input["deleted"],
     '$merge([$states.input, {"deleted": $states.result.Payload.deleted}])': lambda s: (
         s.input | {"deleted": s.result["deleted"]}
     ),
     "$merge([$states.context.Execution.Input, $states.input])": lambda s: s.given | s.input,
-    '$merge([$states.context.Execution.Input, {"failed": '
-    "[$append($states.input[0], $states.input[1])[$exists(error)]]}])": lambda s: (
-        s.given | {"failed": [item for branch in s.input for item in branch if "error" in item]}
+    '$merge([$states.context.Execution.Input, {"failed": $states.input.failed}])': lambda s: (
+        s.given | {"failed": s.input["failed"]}
     ),
 }
 
@@ -127,7 +155,7 @@ class Machine:
                 result = self._task(state, at)
                 return _evaluate(state["Output"], _States(at.given, at.input, result=result)), following
             case "Pass":
-                return at.input, following
+                return (_evaluate(state["Output"], at) if "Output" in state else at.input), following
             case "Succeed":
                 return at.input, None
             case "Fail":
@@ -143,7 +171,9 @@ class Machine:
                 return [self._flow(branch, at) for branch in state["Branches"]], following
             case "Map":
                 items = _evaluate(state["Items"], at)
-                return [self._flow(state["ItemProcessor"], _States(at.given, item)) for item in items], following
+                results = [self._flow(state["ItemProcessor"], _States(at.given, item)) for item in items]
+                joined = _States(at.given, at.input, results)
+                return (_evaluate(state["Output"], joined) if "Output" in state else results), following
         raise NotImplementedError(f"a state of type {state['Type']}")
 
     def _task(self, state: dict[str, Any], at: _States) -> Any:

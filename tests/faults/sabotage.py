@@ -51,6 +51,18 @@ def dies_while_it_looks(work: Work) -> None:
     setattr(Scanner, "look", _die)  # noqa: B010 -- mypy minds a plain assignment
 
 
+def dies_while_it_chooses(work: Work) -> None:
+    from moderation.services.refine import Refining
+
+    setattr(Refining, "run", _die)  # noqa: B010 -- as above
+
+
+def dies_while_it_judges(work: Work) -> None:
+    from moderation.services.read import TextJudging
+
+    setattr(TextJudging, "run", _die)  # noqa: B010 -- as above
+
+
 def dies_with_its_verdict_written(work: Work) -> None:
     _die_after(S3Objects, "put", lambda key, *_: key == work.verdict)
 

@@ -20,13 +20,14 @@ from moderation.services.review import Decide
 from tests.faults.cloud import SEGMENTS, Clip, Cloud, deployed
 from tests.faults.faults import DELETING, LASTING, PASSING, SPOILING, Call, Fault, kinds_for
 
-LOOKING = frozenset({"extract", "scan_frames", "scan_images", "aggregate"})
+LOOKING = frozenset({"extract", "scan_frames", "scan_audio", "scan_images", "refine", "scan_text", "aggregate"})
 PLAN = (
-    *(Call("extract", "objects", "get", number) for number in range(SEGMENTS)),
-    Call("aggregate", "objects", "get", 0),
+    *(Call("extract", "objects", "get", number) for number in range(SEGMENTS + 1)),  # and of the second look
+    *(Call("scan_audio", "objects", "get", number) for number in range(SEGMENTS)),
+    *(Call(step, "objects", "get", 0) for step in ("refine", "scan_text", "aggregate")),
 )
 """Who reads the plan, without which there is nothing to judge."""
-PICTURES = (Call("aggregate", "objects", "get", 4), Call("aggregate", "objects", "fetch", 0))
+PICTURES = (Call("aggregate", "objects", "get", 9), Call("aggregate", "objects", "fetch", 0))
 """What aggregate reads only to show it."""
 DEADLINE = timedelta(hours=13)
 """The longest that any job may be open, whatever goes wrong once."""
@@ -109,7 +110,7 @@ def silence() -> Iterator[None]:
 
 def outcome(job: Job) -> dict[str, Any]:
     """All that a job came to, but for what is another's in every job."""
-    own: dict[str, Any] = {"media_id", "job_id", "created_at", "segments_file"}  # type: ignore[assignment]
+    own: dict[str, Any] = {"media_id", "job_id", "created_at", "segments_file", "transcript_file"}  # type: ignore[assignment]
     verdict = job.verdict.model_dump(exclude=own) if job.verdict else None
     for segment in verdict["segments"] if verdict else ():
         segment["picture"] = segment["picture"] is not None

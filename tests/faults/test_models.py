@@ -10,16 +10,17 @@ import pytest
 from PIL import Image
 
 from greenlight.weights.store import weights_folder
-from moderation.detectors.catalog import needed
+from moderation.coverage import Evidence
+from moderation.detectors.catalog import needed, sizes
 from moderation.detectors.scanner import Scanner
 from moderation.models.observation import FrameLook, Scan
 from moderation.models.verdict import Suggestion, Versions
 from moderation.services.templates import PresetTemplates
-from moderation.verdict import Evidence, judge, targets_of
+from moderation.verdict import judge, targets_of
 from tests.builders import NOON, silent_plan
 
 TEMPLATE = PresetTemplates().get("standard")
-SPECS = needed(TEMPLATE)
+SPECS = needed(TEMPLATE, "frames")
 MODELS = sorted({model for spec in SPECS for model in spec.models})
 
 
@@ -45,7 +46,14 @@ def picture() -> dict[str, bytes]:
     noise = np.random.default_rng(1).integers(90, 160, (256, 256, 3), dtype=np.uint8)
     stored = BytesIO()
     Image.fromarray(noise).save(stored, "JPEG")
-    return dict.fromkeys({spec.size.name for spec in SPECS}, stored.getvalue())
+    return dict.fromkeys({size.name for size in sizes(SPECS)}, stored.getvalue())
+
+
+@pytest.fixture(autouse=True)
+def in_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models that are asked where a score leaves doubt are asked always."""
+    for gate in ("crowd._ASKED", "sexy._ASKED"):
+        monkeypatch.setattr(f"moderation.detectors.{gate}", 0.0)
 
 
 @pytest.mark.parametrize(("model", "harm"), CASES)

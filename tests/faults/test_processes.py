@@ -48,6 +48,8 @@ HARMS = (
     Harm("scan_frames", "finds_no_frames", reasons=MISSED),
     Harm("scan_frames", "has_broken_weights", reasons=("detector_failed",)),
     Harm("scan_frames", "is_throttled"),
+    Harm("refine", "dies_while_it_chooses"),
+    Harm("scan_text", "dies_while_it_judges", reasons=("detector_failed", "text_not_read")),
     Harm("aggregate", "dies_with_its_verdict_written", "failed", "internal", run="FAILED"),
     Harm("aggregate", "finds_a_garbled_scan", reasons=MISSED),
     Harm("aggregate", "is_cut_off", "failed", "timeout", run="FAILED"),

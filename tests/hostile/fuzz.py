@@ -20,12 +20,12 @@ import hypothesis
 import psutil
 from hypothesis import strategies as st
 
+from moderation.coverage import Evidence, coverage
 from moderation.media.ffmpeg import MediaRefused
 from moderation.media.frames import extract_segment
 from moderation.media.plan import make_plan
 from moderation.models.observation import FrameLook, Scan
 from moderation.models.plan import FrameSize, Plan, SegmentFrames
-from moderation.verdict import Evidence, coverage
 from tests import media_samples as samples
 from tests.hostile.looking import CODES
 from tests.media_samples import make

@@ -6,8 +6,8 @@ from functools import cache
 from io import BytesIO
 from pathlib import Path
 
+from moderation.coverage import Gap
 from moderation.models.plan import Evasion
-from moderation.verdict import Gap
 from tests import clips
 from tests import media_samples as samples
 from tests.hostile import boxes

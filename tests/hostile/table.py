@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from moderation.coverage import Gap
 from moderation.models.plan import Evasion, RefusalCode
-from moderation.verdict import Gap
 
 Make = Callable[[], Path]
 

@@ -202,7 +202,7 @@ class Stage(World):
             raise CoverRefused("not_an_image", "there is nothing on it")
         return Cover((CoverPicture({EVIDENCE_SIZE: data}, Box(left=0, top=0, width=1, height=1)),), complete=True)
 
-    def _scanner(self, specs: Sequence[DetectorSpec], weights: Path) -> "_Eye":
+    def _scanner(self, specs: Sequence[DetectorSpec], weights: Path, owned: object) -> "_Eye":
         (spec,) = specs
         return _Eye(spec.name)
 
@@ -212,6 +212,7 @@ class _Eye:
     """A scanner that reads what is in a picture."""
 
     detector: str
+    followers: tuple[()] = ()
 
     def look(self, pictures: Mapping[str, bytes], *, form: Form = Form.IMAGE) -> FrameResult:
         score = SCORES[content_of(pictures[EVIDENCE_SIZE])]

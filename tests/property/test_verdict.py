@@ -2,13 +2,14 @@
 
 from datetime import UTC, datetime
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from moderation.coverage import Evidence
 from moderation.models.observation import FrameLook, Observation, Scan
 from moderation.models.template import Form, Rule, Template
 from moderation.models.verdict import Suggestion, Verdict, Versions
-from moderation.verdict import Evidence, judge, targets_of
+from moderation.verdict import judge, targets_of
 from tests.builders import silent_plan
 
 GORE = (Form.IMAGE, "terror", "bloody")
@@ -122,6 +123,7 @@ def hits_at(scans: list[Scan], template: Template, index: int, ordinal: int, nam
     )
 
 
+@settings(deadline=None)
 @given(scan_lists(), templates, st.data())
 def test_a_failed_detector_on_any_frame_never_passes_and_never_hides_other_evidence(
     scans: list[Scan], template: Template, data: st.DataObject
@@ -140,6 +142,7 @@ def test_a_failed_detector_on_any_frame_never_passes_and_never_hides_other_evide
         assert not after.coverage.complete
 
 
+@settings(deadline=None)
 @given(scan_lists(), templates, st.data())
 def test_a_lost_segment_never_passes(scans: list[Scan], template: Template, data: st.DataObject) -> None:
     lost = data.draw(st.integers(0, len(scans) - 1))
@@ -148,6 +151,7 @@ def test_a_lost_segment_never_passes(scans: list[Scan], template: Template, data
     assert "segment_failed" in after.reasons
 
 
+@settings(deadline=None)
 @given(scan_lists(), templates, st.integers(2, 50))
 def test_undecoded_frames_never_pass_and_never_lower(scans: list[Scan], template: Template, undecoded: int) -> None:
     before = verdict_on(scans, template, len(scans))
@@ -157,6 +161,7 @@ def test_undecoded_frames_never_pass_and_never_lower(scans: list[Scan], template
     assert after.suggestion.severity >= before.suggestion.severity
 
 
+@settings(deadline=None)
 @given(scan_lists(), templates, st.integers(2, 50))
 def test_frames_that_a_decoder_made_up_never_pass_and_never_lower(
     scans: list[Scan], template: Template, damaged: int
@@ -167,6 +172,7 @@ def test_frames_that_a_decoder_made_up_never_pass_and_never_lower(
     assert "frames_damaged" in after.reasons
 
 
+@settings(deadline=None)
 @given(scan_lists(), templates, st.data())
 def test_order_of_scans_and_observations_does_not_matter(
     scans: list[Scan], template: Template, data: st.DataObject
@@ -185,11 +191,13 @@ def test_order_of_scans_and_observations_does_not_matter(
     assert verdict_on(shuffled, template, len(scans)) == verdict_on(scans, template, len(scans))
 
 
+@settings(deadline=None)
 @given(scan_lists(), templates)
 def test_merging_the_same_scans_twice_changes_nothing(scans: list[Scan], template: Template) -> None:
     assert verdict_on([*scans, *scans], template, len(scans)) == verdict_on(scans, template, len(scans))
 
 
+@settings(deadline=None)
 @given(scan_lists(), templates, st.data())
 def test_a_detector_that_a_scan_never_asked_is_no_pass(
     scans: list[Scan], template: Template, data: st.DataObject

@@ -31,7 +31,7 @@ PRESETS = ("default", "standard", "strict")
 """`fast` has the thresholds of `default`."""
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
 BENIGN = "benign"
-NOT_IN_STILLS = {("undesirable", "frozen")}
+NOT_IN_STILLS = {target[1:] for spec in CATALOG if spec.follows for target in spec.reports}
 
 Target = tuple[str, str]
 """(label, sub_label)"""
@@ -137,7 +137,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="pictures looked at side by side")
     options = parser.parse_args()
     rows = list(labelled(options.folder))
-    scanner = Scanner(CATALOG, ensure_weights())
+    scanner = Scanner([spec for spec in CATALOG if spec.step == "frames" and not spec.owned], ensure_weights())
     columns = (*Progress.get_default_columns()[:-1], MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress, ThreadPoolExecutor(options.workers) as pool:
         looked = progress.track(

@@ -26,7 +26,9 @@ from moderation.services import scan
 class Blind:
     "Looks at every frame and sees nothing."
 
-    def __init__(self, specs, weights):
+    followers = ()
+
+    def __init__(self, specs, weights, owned):
         pass
 
     def look(self, pictures, **form):

@@ -22,7 +22,10 @@ FOLDERS = {
     "PlanFunction": "plan",
     "ExtractFunction": "extract",
     "ScanFramesFunction": "scan_frames",
+    "ScanAudioFunction": "scan_audio",
     "ScanImagesFunction": "scan_images",
+    "RefineFunction": "refine",
+    "ScanTextFunction": "scan_text",
     "AggregateFunction": "aggregate",
     "FailJobFunction": "fail_job",
     "OutboxFunction": "outbox",
@@ -50,11 +53,15 @@ ROUTES = {
 }
 FFMPEG = ["FfmpegLayer"]
 VISION = ["InferenceLayer", "WeightsVisionLayer"]
+SOUND = ["InferenceLayer", "WeightsSoundLayer"]
+TEXT = ["InferenceLayer", "WeightsTextLayer"]
 MORE_LAYERS = {
     "PlanFunction": FFMPEG,
     "ExtractFunction": FFMPEG,
     "ScanFramesFunction": VISION,
+    "ScanAudioFunction": SOUND,
     "ScanImagesFunction": VISION,
+    "ScanTextFunction": TEXT,
 }
 BUCKETS = ["UploadsBucket", "ResultsBucket", "PlaybackBucket"]
 
@@ -194,7 +201,11 @@ def test_a_message_stays_hidden_for_six_times_what_its_function_may_take(resourc
 
 # ── load ──
 
-HEAVY = {name: name.replace("Function", "Concurrency") for name in (*MORE_LAYERS, "AggregateFunction")}
+HEAVY = {
+    name: name.replace("Function", "Concurrency")
+    for name in FOLDERS
+    if name in MORE_LAYERS or name in ("RefineFunction", "AggregateFunction")
+}
 """Functions that take gigabytes or minutes, and the parameter that holds them back."""
 ACCOUNT = 1000
 """What an account may run at once unless it asked for more."""

@@ -5,7 +5,7 @@ import pytest
 from moderation.models.observation import Box, FrameLook, Observation, Scan
 from moderation.models.template import Form, Rule, Template
 from moderation.models.verdict import Segment, Suggestion
-from moderation.timeline import cover_segments, looks_in_order, video_segments, worst_first
+from moderation.timeline import Reporters, courses, cover_segments, looks_in_order, worst_first
 
 TARGET = (Form.IMAGE, "terror", "bloody")
 REPORTERS = {TARGET: frozenset({"gore"}), (Form.COVER, "terror", "bloody"): frozenset({"gore"})}
@@ -44,6 +44,10 @@ def template(*, hits: int = 1, window: int = 1, single: int | None = None, block
         single=single,
     )
     return Template(name="t", revision=1, rules=(rule,))
+
+
+def video_segments(scans: list[Scan], template: Template, reporters: Reporters, duration: float) -> list[Segment]:
+    return worst_first(found for course in courses(scans, template, reporters, duration) for found in course.segments())
 
 
 def segments(scores: list[float | None], template: Template) -> list[Segment]:

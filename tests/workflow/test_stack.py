@@ -145,7 +145,9 @@ def test_heavy_functions_are_held_back_to_what_this_machine_bears(stack: Stack) 
         for folder, name in stack.functions().items()
     }
     held_back = {folder for folder, most in reserved.items() if most is not None}
-    assert held_back == {"plan", "extract", "scan_frames", "scan_images", "aggregate"}
+    assert held_back == {
+        *("plan", "extract", "scan_frames", "scan_audio", "scan_images", "refine", "scan_text", "aggregate")
+    }
     assert {reserved[folder] for folder in held_back} == {2 * (os.cpu_count() or 1)}
 
 

@@ -4,7 +4,7 @@ Evidence that failed counts as a hit next to a real hit (`_persistent`): a frame
 in the middle of a violation must not break it up into harmless single frames.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from moderation.models.observation import FrameLook, Observation, Scan
@@ -19,16 +19,74 @@ Reporters = Mapping[Target, frozenset[str]]
 
 
 @dataclass(frozen=True)
-class _Moment:
+class Moment:
     """One looked-at frame as one target sees it; `observation` is None when nothing was observed."""
 
     time: float
     observation: Observation | None
     failed: bool
+    cut: bool = False
 
     @property
     def confidence(self) -> int:
         return confidence(self.observation.score) if self.observation else 0
+
+    def hits(self, threshold: int) -> bool:
+        """Whether it was seen here, and as strongly as that."""
+        return self.observation is not None and self.confidence >= threshold
+
+
+@dataclass(frozen=True)
+class Course:
+    """How one target fares along one track, or on one cover, where everything is at time 0.
+
+    Each of the moments, in order of time, stands for [starts, ends); `levels` are of those that persist.
+    """
+
+    target: Target
+    rule: Rule
+    moments: Sequence[Moment]
+    starts: Sequence[float]
+    ends: Sequence[float]
+    levels: Mapping[int, Suggestion]
+    track: int = 0
+    cover: int | None = None
+
+    def runs(self) -> list[list[int]]:
+        """The positions that make up one segment each."""
+        runs: list[list[int]] = []
+        for position in sorted(self.levels):
+            if runs and position - runs[-1][-1] <= self.rule.window:
+                runs[-1].append(position)
+            else:
+                runs.append([position])
+        return runs
+
+    def segments(self) -> list[Segment]:
+        """What persists, merged over time."""
+        return [self._segment(run) for run in self.runs()]
+
+    def _segment(self, run: Sequence[int]) -> Segment:
+        seen = [(self.moments[i].confidence, -i, observed) for i in run if (observed := self.moments[i].observation)]
+        best_confidence, place, best = max(seen, key=lambda item: item[:2])
+        texts = dict.fromkeys(observation.text for _, _, observation in seen if observation.text)
+        return Segment(
+            start=self.starts[run[0]],
+            end=self.ends[run[-1]],
+            form=self.target[0],
+            label=self.rule.label,
+            sub_label=self.rule.sub_label,
+            confidence=best_confidence,
+            suggestion=Suggestion.worst(*(self.levels[i] for i in run)),
+            detector=best.detector,
+            frames=len(run),
+            track=self.track,
+            cover=self.cover,
+            area=best.box,
+            text=best.text,
+            keywords=tuple(texts)[:MAX_KEYWORDS],
+            picture_time=self.moments[-place].time,
+        )
 
 
 def looks_in_order(scans: Iterable[Scan]) -> dict[int, list[FrameLook]]:
@@ -60,16 +118,15 @@ def _carried_over(look: FrameLook, originals: Mapping[int, FrameLook]) -> FrameL
     )
 
 
-def video_segments(scans: Iterable[Scan], template: Template, reporters: Reporters, duration: float) -> list[Segment]:
-    """Segments over all tracks of a video, the worst first. Times in seconds of presentation."""
-    found: list[Segment] = []
+def courses(scans: Iterable[Scan], template: Template, reporters: Reporters, duration: float) -> Iterator[Course]:
+    """What the template asks about, along each track of a video. Times in seconds of presentation."""
     rules = rules_by_target(template)
     for track, looks in looks_in_order(scans).items():
-        ends = [look.time for look in looks[1:]] + [max(duration, looks[-1].time)]
+        starts = [look.time for look in looks]
+        ends = [*starts[1:], max(duration, starts[-1])]
         for target, rule in rules.items():
-            moments = _moments(looks, target, reporters.get(target, frozenset()))
-            found += _segments(moments, ends, rule, target[0], track=track)
-    return worst_first(found)
+            seen = moments(looks, target, reporters.get(target, frozenset()))
+            yield Course(target, rule, seen, starts, ends, levels(seen, rule), track)
 
 
 def cover_segments(cover: Scan, template: Template, reporters: Reporters) -> list[Segment]:
@@ -78,9 +135,10 @@ def cover_segments(cover: Scan, template: Template, reporters: Reporters) -> lis
     for target, rule in rules_by_target(template).items():
         if target[0] is not Form.COVER:
             continue
-        moments = _moments(cover.looks, target, reporters.get(target, frozenset()))
+        seen = moments(cover.looks, target, reporters.get(target, frozenset()))
         still = rule.model_copy(update={"hits": 1, "window": 1})
-        found += _segments(moments, [0.0] * len(moments), still, Form.COVER, cover=cover.index)
+        at_once = [0.0] * len(seen)
+        found += Course(target, still, seen, at_once, at_once, levels(seen, still), cover=cover.index).segments()
     return worst_first(found)
 
 
@@ -98,30 +156,41 @@ def worst_first(segments: Iterable[Segment]) -> list[Segment]:
             s.form,
             s.label,
             s.sub_label,
+            s.text or "",
+            (s.area.top, s.area.left) if s.area else (),
         ),
     )
 
 
-def _moments(looks: Sequence[FrameLook], target: Target, detectors: frozenset[str]) -> list[_Moment]:
-    moments = []
+def moments(looks: Sequence[FrameLook], target: Target, detectors: frozenset[str]) -> list[Moment]:
+    """The looks of one track as one target sees them, which `detectors` can report."""
+    seen = []
     for look in looks:
         hits = [o for o in look.observations if (o.form, o.label, o.sub_label) == target]
         best = max(hits, key=lambda o: (o.score, o.detector, o.text or ""), default=None)
-        moments.append(_Moment(look.time, best, failed=not detectors.isdisjoint(look.failed)))
-    return moments
+        seen.append(Moment(look.time, best, failed=not detectors.isdisjoint(look.failed), cut=look.cut))
+    return seen
 
 
-def _persistent(moments: Sequence[_Moment], threshold: int, rule: Rule) -> set[int]:
+def levels(seen: Sequence[Moment], rule: Rule) -> dict[int, Suggestion]:
+    """What persists of the moments in order: position → what it suggests."""
+    found: dict[int, Suggestion] = {}
+    for level, threshold in thresholds(rule):
+        found |= dict.fromkeys(_persistent(seen, threshold, rule), level)
+    return found
+
+
+def _persistent(seen: Sequence[Moment], threshold: int, rule: Rule) -> set[int]:
     """Positions whose confidence reaches the threshold and lasts: `hits` of `window`, or `single` alone.
 
     A video with fewer frames than `hits` must hit on all of them.
     """
-    hit = [m.confidence >= threshold and m.observation is not None for m in moments]
-    counted = [1 if is_hit or m.failed else 0 for is_hit, m in zip(hit, moments, strict=True)]
+    hit = [moment.hits(threshold) for moment in seen]
+    counted = [1 if is_hit or m.failed else 0 for is_hit, m in zip(hit, seen, strict=True)]
     sums = [0]
     for count in counted:
         sums.append(sums[-1] + count)
-    total = len(moments)
+    total = len(seen)
     needed = min(rule.hits, total)
     window = min(rule.window, total)
     lasting = {
@@ -131,57 +200,4 @@ def _persistent(moments: Sequence[_Moment], threshold: int, rule: Rule) -> set[i
         for position in range(start, start + window)
     }
     single = 101 if rule.single is None else rule.single
-    return {i for i, is_hit in enumerate(hit) if is_hit and (i in lasting or moments[i].confidence >= single)}
-
-
-def _segments(
-    moments: Sequence[_Moment],
-    ends: Sequence[float],
-    rule: Rule,
-    form: Form,
-    *,
-    track: int = 0,
-    cover: int | None = None,
-) -> list[Segment]:
-    levels: dict[int, Suggestion] = {}
-    for level, threshold in thresholds(rule):
-        levels |= dict.fromkeys(_persistent(moments, threshold, rule), level)
-    runs: list[list[int]] = []
-    for position in sorted(levels):
-        if runs and position - runs[-1][-1] <= rule.window:
-            runs[-1].append(position)
-        else:
-            runs.append([position])
-    return [_segment(run, moments, ends, levels, rule, form, track, cover) for run in runs]
-
-
-def _segment(
-    run: Sequence[int],
-    moments: Sequence[_Moment],
-    ends: Sequence[float],
-    levels: Mapping[int, Suggestion],
-    rule: Rule,
-    form: Form,
-    track: int,
-    cover: int | None,
-) -> Segment:
-    seen = [(moments[i].confidence, -i, observation) for i in run if (observation := moments[i].observation)]
-    best_confidence, place, best = max(seen, key=lambda item: item[:2])
-    texts = dict.fromkeys(observation.text for _, _, observation in seen if observation.text)
-    return Segment(
-        start=moments[run[0]].time if cover is None else 0.0,
-        end=ends[run[-1]],
-        form=form,
-        label=rule.label,
-        sub_label=rule.sub_label,
-        confidence=best_confidence,
-        suggestion=Suggestion.worst(*(levels[i] for i in run)),
-        detector=best.detector,
-        frames=len(run),
-        track=track,
-        cover=cover,
-        area=best.box,
-        text=best.text,
-        keywords=tuple(texts)[:MAX_KEYWORDS],
-        picture_time=moments[-place].time,
-    )
+    return {i for i, is_hit in enumerate(hit) if is_hit and (i in lasting or seen[i].confidence >= single)}

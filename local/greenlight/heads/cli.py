@@ -13,6 +13,7 @@ from greenlight.heads.card import card
 from greenlight.heads.data import Recipe, read
 from greenlight.heads.embed import embed
 from greenlight.heads.errors import HeadsError
+from greenlight.heads.people import cut_out
 from greenlight.heads.train import Set, train
 from greenlight.paths import cache_folder
 from greenlight.weights.errors import WeightsError
@@ -54,14 +55,18 @@ def train_heads(
         others = read(test) if test else None
         with _bar() as bar:
             task = bar.add_task("weights", total=None)
-            weights = ensure_weights(["lite"])
+            weights = ensure_weights(["lite", *(["nanodet"] if plan.people else [])])
             model = sha256((weights / "lite.onnx").read_bytes()).hexdigest()
             cache = cache_folder() / "heads" / f"{model[:12]}.embeddings"
-            total = len(samples) * (1 + altered) + (len(others.samples) if others else 0)
-            bar.update(task, description="embeddings", total=total)
 
             def step(count: int) -> None:
                 bar.advance(task, count)
+
+            if plan.people:
+                bar.update(task, description="people", total=len(samples))
+                samples = cut_out(samples, cache.with_name("people"), weights=weights, progress=step)
+            total = len(samples) * (1 + altered) + (len(others.samples) if others else 0)
+            bar.update(task, description="embeddings", completed=0, total=total)
 
             paths = [one.path for one in samples]
             pictures = Set(samples, embed(paths, weights=weights, cache=cache, altered=altered, progress=step))

@@ -45,13 +45,14 @@ class Recipe(Model):
     """How a collection becomes heads.
 
     `leave_out` are patterns of paths, `groups` maps patterns of paths to the one group that they make up,
-    `known_failures` are sentences for the card.
+    `known_failures` are sentences for the card. With `people`, close-ups of the people in the pictures are learnt from.
     """
 
     heads: tuple[HeadPlan, ...] = ()
     leave_out: tuple[str, ...] = ()
     groups: dict[str, str] = Field(default_factory=dict)
     known_failures: tuple[str, ...] = ()
+    people: bool = False
 
     @classmethod
     def read(cls, path: Path | None) -> "Recipe":

@@ -37,9 +37,13 @@ def costs(model: Model) -> dict[str, float]:
     paid["S3, requests"] = (
         writes * price["s3_write"] + metered(*(f"{bucket}_reads" for bucket in BUCKETS)) * price["s3_read"]
     )
-    paid["S3, frames and traces"] = price["s3_gb_month"] * sum(
+    paid["S3, frames, sound and traces"] = price["s3_gb_month"] * sum(
         model.minutes * known[size] / 1000 * (model.app.kept_days[prefix] + NONCURRENT_DAYS) / MONTH_DAYS
-        for prefix, size in (("work/", "frames_mb_a_minute"), ("traces/", "trace_mb_a_minute"))
+        for prefix, size in (
+            ("work/", "frames_mb_a_minute"),
+            ("work/", "sound_mb_a_minute"),
+            ("traces/", "trace_mb_a_minute"),
+        )
     )
     paid["DynamoDB"] = (
         metered("table_writes") * price["table_write_unit"] + metered("table_reads") * price["table_read_unit"]

@@ -14,7 +14,7 @@ SPAN = 2
 
 
 def items_of(state: Mapping[str, Any]) -> str:
-    """What a Map goes through: `segments` or `covers`."""
+    """What a Map goes through: `segments`, `covers` or `windows`."""
     return str(state["Items"]).rpartition(".")[2].strip("]%} ")
 
 

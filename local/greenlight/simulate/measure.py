@@ -23,7 +23,7 @@ def measured(clip: Path, template: Template, weights: Path, known: Mapping[str, 
 
     Raises MediaRefused for a file that plan would refuse.
     """
-    specs = needed(template)
+    specs = needed(template, "frames")
     scanner = Scanner(specs, weights)
     until = time.monotonic() + DEADLINE
     began = _cpu()
@@ -33,7 +33,15 @@ def measured(clip: Path, template: Template, weights: Path, known: Mapping[str, 
     for span in plan.segments:
         with tempfile.TemporaryDirectory(prefix="measure-") as folder:
             began = _cpu()
-            found = extract_segment(clip, plan, span.index, sizes=sizes(specs), deadline=until, folder=Path(folder))
+            found = extract_segment(
+                clip,
+                plan,
+                span.index,
+                sizes=sizes(specs),
+                with_clips=any(spec.clips for spec in specs),
+                deadline=until,
+                folder=Path(folder),
+            )
             extracted += _cpu() - began
             megabytes += found.archive.stat().st_size / 1e6
             began = _cpu()

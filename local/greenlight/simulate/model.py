@@ -17,6 +17,7 @@ from greenlight.simulate.parts import Backoff, Bucket, Consumer, Flow, Function,
 from greenlight.simulate.published import Quota, steps
 from greenlight.simulate.shipped import FunctionSpec, Shipped
 from moderation.models.media import MAX_SIZE, SINGLE_POST_LIMIT
+from moderation.refine import MAX_QUESTIONS
 
 MAX_POLLERS = 1250
 """What Lambda starts at most for one queue where nothing bounds it."""
@@ -246,7 +247,11 @@ class Model:
             name = following
 
     def _map(self, state: Mapping[str, Any], upload: Upload) -> Flow:
-        items = {"segments": upload.segments, "covers": (0.0,) * upload.video.covers}[items_of(state)]
+        items = {
+            "segments": upload.segments,
+            "covers": (0.0,) * upload.video.covers,
+            "windows": self._windows(upload),
+        }[items_of(state)]
         left = iter(items)
 
         def work() -> Flow:
@@ -257,6 +262,12 @@ class Model:
         at_once = min(len(items), state.get("MaxConcurrency") or len(items))
         if at_once:
             yield self.env.all_of([self.env.process(work()) for _ in range(at_once)])
+
+    def _windows(self, upload: Upload) -> tuple[float, ...]:
+        """The lengths of what is looked at a second time, in seconds."""
+        known = self.known["windows"]
+        wanted = round(upload.video.seconds / known["every"])
+        return (known["seconds"],) * (0 if self.load.key_frames_only else min(wanted, MAX_QUESTIONS))
 
     def _task(self, state: Mapping[str, Any], upload: Upload, item: float) -> Flow:
         name = _called(state)
@@ -291,10 +302,19 @@ class Model:
             case "scan_frames":
                 share = known["scan_of_key_frames"] if self.load.key_frames_only else 1.0
                 return self._on(spec, known["scan"] * minutes * share, ceil(spec.vcpus)) + 3 * s3 + read
+            case "scan_audio":
+                return self._on(spec, known["hear"] * minutes, ceil(spec.vcpus)) + 3 * s3 + read
             case "scan_images":
                 return self._on(spec, known["scan_image"], 1) + 3 * s3 + read
-            case "aggregate":
+            case "refine":
                 pieces = len(upload.segments)
+                cpu = known["refine"]["base"] + known["refine"]["segment"] * pieces
+                return self._on(spec, cpu, 1) + (pieces + 2) * s3 + read
+            case "scan_text":
+                cpu = known["text"]["base"] + known["text"]["minute"] * upload.video.seconds / 60
+                return self._on(spec, cpu, 1) + 2 * len(upload.segments) * s3 + 2 * read
+            case "aggregate":
+                pieces = 2 * len(upload.segments)
                 cpu = known["aggregate"]["base"] + known["aggregate"]["segment"] * pieces
                 return self._on(spec, cpu, 1) + (pieces + 2) * s3 + 4 * read + write
             case "fail_job":
@@ -314,9 +334,12 @@ class Model:
         self._ask(step)
         if step == "plan" and float(self.app.parameters["DailyVideoHours"]):
             self._ask("book")
+        if step == "refine":
+            self._count(results_reads=len(upload.segments))
+        if step in ("scan_text", "aggregate"):
+            self._count(results_reads=2 * len(upload.segments) + upload.video.covers)
         if step == "aggregate":
             upload.verdicts += 1
-            self._count(results_reads=len(upload.segments) + upload.video.covers)
 
     # ── events and publishing ──
 

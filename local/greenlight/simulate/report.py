@@ -14,6 +14,7 @@ from greenlight.simulate.model import Model
 from greenlight.simulate.parts import percentile
 from greenlight.simulate.published import vendors
 from moderation.models.media import MAX_COVERS
+from moderation.refine import MAX_QUESTIONS
 
 SHARES = (0.5, 0.95, 0.99)
 SHOWN = 12
@@ -66,7 +67,9 @@ def report(model: Model, breaks: Sequence[Break]) -> dict[str, Any]:
             "transitions_a_second": model.transitions.meter.busiest_second,
             "transitions_for_retries": sum(model.retried.values()),
             "history_of_the_longest": longest.events,
-            "history_at_worst": worst(model.app.machine, {"segments": pieces, "covers": MAX_COVERS}),
+            "history_at_worst": worst(
+                model.app.machine, {"segments": pieces, "covers": MAX_COVERS, "windows": MAX_QUESTIONS}
+            ),
         },
         "requests_a_second": {
             name: {"busiest_second": meter.busiest_second, "busiest_minute": meter.busiest_minute}

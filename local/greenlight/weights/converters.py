@@ -7,9 +7,21 @@ import base64
 import json
 from collections.abc import Mapping
 from pathlib import PurePosixPath
+from typing import Literal
 
 from greenlight.weights.errors import WeightsError
-from greenlight.weights.manifest import Copy, Entry, Mc3Checkpoint, Pixels, TfjsGraph, TfjsLayers, Tflite
+from greenlight.weights.manifest import (
+    Copy,
+    Dequantized,
+    Entry,
+    Mc3Checkpoint,
+    Pixels,
+    TfjsGraph,
+    TfjsLayers,
+    Tflite,
+    Whisper,
+    Words,
+)
 
 
 def convert(entry: Entry, members: Mapping[str, bytes]) -> bytes:
@@ -27,6 +39,12 @@ def convert(entry: Entry, members: Mapping[str, bytes]) -> bytes:
                 return _tflite(members, outputs, pixels)
             case Mc3Checkpoint():
                 return _mc3(members)
+            case Dequantized():
+                return _dequantized(members)
+            case Whisper(part=part):
+                return _whisper(members, part)
+            case Words(form=form):
+                return _words(members, form)
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(entry.name, f"could not be converted: {error}") from error
 
@@ -66,3 +84,32 @@ def _mc3(members: Mapping[str, bytes]) -> bytes:
 
     (content,) = members.values()
     return mc3.convert(checkpoint.read_tensors(content))
+
+
+def _dequantized(members: Mapping[str, bytes]) -> bytes:
+    from greenlight.weights import dequantized
+
+    (content,) = members.values()
+    return dequantized.convert(content)
+
+
+def _whisper(members: Mapping[str, bytes], part: Literal["encoder", "decoder", "tokens"]) -> bytes:
+    from greenlight.weights import ctranslate, whisper
+
+    pieces = [content for path, content in members.items() if ".bin.part" in path]
+    files = {PurePosixPath(path).name: content for path, content in members.items()}
+    if part == "tokens":
+        return whisper.tokens(files["vocabulary.txt"].decode(), json.loads(files["config.json"]))
+    tensors = ctranslate.read_tensors(b"".join(pieces), "WhisperSpec")
+    if part == "encoder":
+        return whisper.encoder(tensors)
+    return whisper.decoder(tensors, json.loads(files["config.json"])["alignment_heads"])
+
+
+def _words(
+    members: Mapping[str, bytes], form: Literal["base64", "json", "script", "sureness", "pairs", "pieces"]
+) -> bytes:
+    from greenlight.weights import words
+
+    (content,) = members.values()
+    return words.convert(content, form)

@@ -20,7 +20,10 @@ _NO_PADS = (0, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Value:
-    """A tensor of the graph: name, shape without the batch axis (channels first), zeros still to be put around it."""
+    """A tensor of the graph: name, shape without the batch axis (channels first), zeros still to be put around it.
+
+    -1 in the shape is a length that is known when the graph runs.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -42,7 +45,7 @@ class Graph:
     def input(self, name: str, shape: tuple[int, ...], kind: npt.DTypeLike = np.float32) -> Value:
         """An input of any number of tensors of this shape."""
         element = helper.np_dtype_to_tensor_dtype(np.dtype(kind))
-        self._inputs.append(helper.make_tensor_value_info(name, element, ["batch", *shape]))
+        self._inputs.append(helper.make_tensor_value_info(name, element, _dimensions(shape)))
         return Value(name, shape)
 
     def channels_first(self, name: str, picture: Value) -> Value:
@@ -56,8 +59,13 @@ class Graph:
         return Value(self.node("Transpose", name, [value.name], perm=[0, 2, 3, 1]), (height, width, channels))
 
     def node(self, operator: str, name: str, inputs: Sequence[str], **attributes: Any) -> str:
-        self._nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
-        return name
+        (result,) = self.nodes(operator, [name], inputs, **attributes)
+        return result
+
+    def nodes(self, operator: str, names: Sequence[str], inputs: Sequence[str], **attributes: Any) -> Sequence[str]:
+        """An operation that gives several tensors."""
+        self._nodes.append(helper.make_node(operator, inputs, names, name=names[0], **attributes))
+        return names
 
     def constant(self, name: str, values: Array, scale: Array | None = None) -> str:
         """Numbers as float32, each times `scale`; what is stored as float16 or int8 stays that small in the file.
@@ -139,7 +147,7 @@ class Graph:
         for name, value in outputs.items():
             if value.name != name:
                 self.node("Identity", name, [value.name])
-            infos.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *value.shape]))
+            infos.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, _dimensions(value.shape)))
         graph = helper.make_graph(self._nodes, "greenlight", self._inputs, infos, self._constants)
         opset = helper.make_opsetid("", _OPSET)
         model = helper.make_model(graph, producer_name="greenlight", opset_imports=[opset], ir_version=_IR_VERSION)
@@ -164,3 +172,7 @@ def window(
         ends.append(value.pads[axis + 2] + missing - missing // 2)
         sizes.append(size)
     return [*starts, *ends], (sizes[0], sizes[1])
+
+
+def _dimensions(shape: tuple[int, ...]) -> list[str | int | None]:
+    return ["batch", *(None if length < 0 else length for length in shape)]

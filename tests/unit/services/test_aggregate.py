@@ -12,13 +12,15 @@ from moderation.detectors.catalog import needed
 from moderation.models.job import Job
 from moderation.models.media import MediaStatus, cover_key, source_key
 from moderation.models.observation import FrameLook, Observation, Scan
-from moderation.models.template import Form
+from moderation.models.reading import Hit, HitSource, JudgedText, Reading, Text, TextFinding
+from moderation.models.sound import Hearing, TrackHearing, Utterance
+from moderation.models.template import Form, Rule, Template
 from moderation.models.verdict import Suggestion, Verdict
 from moderation.ports import NotFound
 from moderation.services.aggregate import MAX_PICTURES
 from moderation.services.work import Work
 from moderation.verdict import INLINE_SEGMENTS
-from tests.builders import silent_plan
+from tests.builders import audio_plan, silent_plan
 from tests.world import World
 
 FRAMES = 10
@@ -63,7 +65,7 @@ def leave(
     scan = Scan(
         index=index,
         looks=tuple(looks),
-        detectors={spec.name: spec.version for spec in needed(job.template)},
+        detectors={spec.name: spec.version for spec in needed(job.template, "frames")},
         planned=FRAMES,
         decoded=50,
         expected=50,
@@ -79,7 +81,7 @@ def leave(
 
 def leave_cover(world: World, job: Job, index: int, score: float) -> None:
     look = FrameLook(ordinal=0, time=0.0, observations=seen(score, Form.COVER))
-    detectors = {spec.name: spec.version for spec in needed(job.template)}
+    detectors = {spec.name: spec.version for spec in needed(job.template, "frames")}
     scan = Scan(index=index, looks=(look,), detectors=detectors, planned=1, decoded=1, expected=1)
     world.objects.put(work(job).cover_picture(index), f"cover {index}".encode(), "image/jpeg")
     world.objects.put(work(job).cover(index), scan.model_dump_json().encode(), "application/json")
@@ -279,3 +281,102 @@ def test_what_was_found_stands_without_its_picture(world: World, broken: bytes |
     # THEN both are in the verdict
     assert verdict.suggestion is Suggestion.BLOCK
     assert [(segment.form, segment.picture) for segment in verdict.segments] == [(Form.COVER, None), (Form.IMAGE, None)]
+
+
+SPOKEN = Template(
+    name="spoken",
+    revision=1,
+    rules=tuple(
+        Rule(label="abuse", sub_label=sub_label, forms=frozenset({form}), review=60)
+        for form, sub_label in ((Form.ASR, "speech"), (Form.TITLE, "text"))
+    ),
+)
+
+
+def spoken(world: World, *, score: float) -> tuple[Job, Hearing, Reading]:
+    """A job over sound alone, with what its steps have left: one utterance, and its title, judged."""
+    media_id = world.sign()
+    world.ingest.arrived(world.bring(source_key(media_id)))
+    job = world.latest_job(media_id).model_copy(update={"template": SPOKEN})
+    world.store.save(world.media(media_id), job=job)
+    plan = audio_plan(seconds=10.0)
+    world.objects.put(work(job).plan, plan.model_dump_json().encode(), "application/json")
+    world.settlement.accepted(job, plan.content_type)
+    said = Utterance(start=2.0, end=4.0, text="what a fool", language="en", score=0.9)
+    heard = Hearing(
+        index=0,
+        tracks=(TrackHearing(track=0, planned=10.0, heard=10.0, speech=2.0, utterances=(said,)),),
+        detectors={spec.name: spec.version for spec in needed(SPOKEN, "audio")},
+    )
+    finding = TextFinding(
+        label="abuse", sub_label="speech", score=score, source=HitSource.LIST, hits=(Hit(word="fool", start=7, end=11),)
+    )
+    title = Text(form=Form.TITLE, text=world.media(media_id).title)
+    utterance = Text(form=Form.ASR, text=said.text, start=said.start, end=said.end)
+    read = Reading(
+        texts=(JudgedText(text=title), JudgedText(text=utterance, findings=(finding,))),
+        detectors={spec.name: spec.version for spec in needed(SPOKEN, "text")},
+    )
+    world.objects.put(work(job).hearing(0), heard.model_dump_json().encode(), "application/json")
+    world.objects.put(work(job).reading, read.model_dump_json().encode(), "application/json")
+    return world.store.job(job.job_id), heard, read
+
+
+def test_what_was_said_is_judged_kept_and_counted(world: World) -> None:
+    job, _, _ = spoken(world, score=0.8)
+    verdict = world.aggregation.run(job.job_id)
+    (segment,) = verdict.segments
+    assert (segment.form, segment.start, segment.end, segment.confidence) == (Form.ASR, 2.0, 4.0, 80)
+    assert (segment.text, segment.keywords, segment.picture) == ("what a fool", ("fool",), None)
+    assert (verdict.suggestion, verdict.reasons) == (Suggestion.REVIEW, ())
+    assert (verdict.coverage.sound_heard_seconds, verdict.coverage.speech_seconds) == (10.0, 2.0)
+    assert verdict.coverage.texts_read == 2
+    # AND the transcript is there to be read, and no file of texts that nothing shows
+    assert verdict.transcript_file == work(job).transcript
+    assert b"00:00:02.000 --> 00:00:04.000\nwhat a fool" in world.objects.get(work(job).transcript)
+    assert verdict.texts_file is None
+    inline = world.store.job(job.job_id).verdict
+    assert inline is not None
+    assert inline.transcript_file == verdict.transcript_file
+
+
+def test_sound_without_pictures_can_pass(world: World) -> None:
+    job, _, _ = spoken(world, score=0.1)
+    verdict = world.aggregation.run(job.job_id)
+    assert (verdict.suggestion, verdict.reasons) == (Suggestion.PASS, ())
+    assert world.media(job.media_id).status is MediaStatus.NORMAL
+
+
+@pytest.mark.parametrize("broken", [None, b"", b'{"texts": [', b"\x00\x01"])
+@pytest.mark.parametrize(
+    ("lost", "reasons"),
+    [
+        ("hearing", {"detector_failed", "sound_not_heard", "nothing_looked_at"}),
+        ("reading", {"detector_failed", "text_not_read"}),
+    ],
+)
+def test_what_steps_of_sound_and_texts_did_not_leave_is_no_pass(
+    world: World, lost: str, reasons: set[str], broken: bytes | None
+) -> None:
+    job, _, _ = spoken(world, score=0.1)
+    key = work(job).reading if lost == "reading" else work(job).hearing(0)
+    world.objects.delete_prefix(key)
+    if broken is not None:
+        world.objects.put(key, broken, "application/json")
+    verdict = world.aggregation.run(job.job_id)
+    assert verdict.suggestion is Suggestion.REVIEW
+    assert set(verdict.reasons) == reasons
+
+
+def test_a_title_has_no_picture(world: World) -> None:
+    # GIVEN a title that is abusive, beside a video whose first look has a picture
+    job = planned(world)
+    job = job.model_copy(update={"template": SPOKEN})
+    leave(world, job, 0, {})
+    world.store.save(world.media(job.media_id), job=job)
+    finding = TextFinding(label="abuse", sub_label="text", score=0.9, source=HitSource.LIST)
+    title = JudgedText(text=Text(form=Form.TITLE, text=world.media(job.media_id).title), findings=(finding,))
+    read = Reading(texts=(title,), detectors={spec.name: spec.version for spec in needed(SPOKEN, "text")})
+    world.objects.put(work(job).reading, read.model_dump_json().encode(), "application/json")
+    (segment,) = world.aggregation.run(job.job_id).segments
+    assert (segment.form, segment.picture) == (Form.TITLE, None)

@@ -35,7 +35,13 @@ def judged_with_pictures(world: World) -> Job:
     )
     world.settlement.judged(
         job,
-        verdict(job, Suggestion.REVIEW).model_copy(update={"segments": segments, "segments_file": work.verdict}),
+        verdict(job, Suggestion.REVIEW).model_copy(
+            update={
+                "segments": segments,
+                "segments_file": work.verdict,
+                "transcript_file": work.transcript,
+            }
+        ),
     )
     return world.store.job(job.job_id)
 
@@ -43,7 +49,7 @@ def judged_with_pictures(world: World) -> Job:
 def test_a_media_is_shown_with_its_latest_job_and_urls_for_evidence(world: World) -> None:
     job = judged_with_pictures(world)
     work = Work(job.media_id, job.job_id)
-    for key in (work.evidence(0), work.verdict):
+    for key in (work.evidence(0), work.verdict, work.transcript):
         world.objects.put(key, key.encode(), "image/jpeg")
     view = world.library.view(job.media_id)
     assert (view.media, view.playable) == (world.media(job.media_id), False)
@@ -54,6 +60,8 @@ def test_a_media_is_shown_with_its_latest_job_and_urls_for_evidence(world: World
     assert shown.picture.startswith("file://")
     assert hidden.picture is None
     assert str(view.job.verdict.segments_file).startswith("file://")
+    assert str(view.job.verdict.transcript_file).startswith("file://")
+    assert view.job.verdict.texts_file is None
     assert world.library.job(job.job_id) == view.job
 
 

@@ -5,7 +5,8 @@
 
 import json
 from base64 import b64decode, b64encode
-from functools import cache
+from collections.abc import Mapping, Sequence
+from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
@@ -14,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, ValidationError, model_validator
 
-from moderation.detectors.base import Batch, Frame
-from moderation.detectors.labels import MEANINGS
+from moderation.detectors.base import Batch
+from moderation.detectors.labels import LOOKED_AT_CLOSELY, MEANINGS
 from moderation.detectors.lite import Lite
 from moderation.models.base import Model
 from moderation.models.observation import Observation, Score
+from moderation.models.template import OWN_LABEL
 
 WIDTH = 1280
 SHIPPED = Path(__file__).resolve().parent.parent / "heads" / "heads.json"
@@ -80,13 +82,21 @@ class HeadsFile(Model):
     def read(cls, path: Path) -> "HeadsFile":
         """Raises HeadsDamaged when anything in it was changed."""
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            return cls.parse(path.read_bytes(), path.name)
+        except OSError as error:
+            raise HeadsDamaged(f"{path.name} holds no heads: {error}") from error
+
+    @classmethod
+    def parse(cls, content: bytes, name: str) -> "HeadsFile":
+        """What a file of that name contains. Raises HeadsDamaged."""
+        try:
+            document = json.loads(content)
             digest = document.pop("sha256")
             heads = cls.model_validate(document)
-        except (OSError, ValueError, LookupError, AttributeError, TypeError, ValidationError) as error:
-            raise HeadsDamaged(f"{path.name} holds no heads: {error}") from error
+        except (ValueError, LookupError, AttributeError, TypeError, ValidationError) as error:
+            raise HeadsDamaged(f"{name} holds no heads: {error}") from error
         if digest != heads.digest:
-            raise HeadsDamaged(f"{path.name} was changed after training")
+            raise HeadsDamaged(f"{name} was changed after training")
         return heads
 
 
@@ -106,7 +116,11 @@ class Bank(NamedTuple):
 @cache
 def load(path: Path) -> Bank:
     """All heads of a file, read once. Raises HeadsDamaged."""
-    heads = HeadsFile.read(path).heads
+    return bank(HeadsFile.read(path).heads)
+
+
+def bank(heads: Sequence[Head]) -> Bank:
+    """Heads side by side."""
     return Bank(
         tuple(head.name for head in heads),
         np.array([head.vector for head in heads], np.float32).reshape(-1, WIDTH),
@@ -119,11 +133,28 @@ def encode(weights: Vector) -> str:
     return b64encode(weights.astype("<f2").tobytes()).decode()
 
 
-class Heads:
-    """What the heads say that have a meaning. Of a sub_label with kinds, the strongest kind is the text.
+def judged(bank: Bank, embedding: Vector) -> dict[tuple[str, str], tuple[float, str | None]]:
+    """Score and kind of each label and sub_label that the heads have something to say on.
 
-    The score of such a sub_label is that of its own head, which has one threshold, and the strongest kind's without it.
+    The score of a sub_label with kinds is that of its own head, which has one threshold, and the strongest kind's
+    without it.
     """
+    own: dict[tuple[str, str], float] = {}
+    kinds: dict[tuple[str, str], tuple[float, str]] = {}
+    for name, score in bank.scores(embedding).items():
+        if (meaning := MEANINGS.get(name)) is None:
+            continue
+        target = (meaning.label, meaning.sub_label)
+        if meaning.kind is None:
+            own[target] = score
+        else:
+            kinds[target] = max(kinds.get(target, (0.0, "")), (score, meaning.kind))
+    found = {target: score for target, (score, _) in kinds.items()} | own
+    return {target: (score, kinds[target][1] if target in kinds else None) for target, score in sorted(found.items())}
+
+
+class Heads:
+    """What the heads say that have a meaning, but for what other detectors look at more closely."""
 
     name: ClassVar[str] = "heads"
 
@@ -131,21 +162,46 @@ class Heads:
         self._path = path
 
     def observe(self, frames: Batch) -> list[list[Observation]]:
-        return [self._look(frame) for frame in frames]
-
-    def _look(self, frame: Frame) -> list[Observation]:
-        own: dict[tuple[str, str], float] = {}
-        kinds: dict[tuple[str, str], tuple[float, str]] = {}
-        for name, score in load(self._path).scores(frame.result(Lite).embedding).items():
-            if (meaning := MEANINGS.get(name)) is None:
-                continue
-            target = (meaning.label, meaning.sub_label)
-            if meaning.kind is None:
-                own[target] = score
-            else:
-                kinds[target] = max(kinds.get(target, (0.0, "")), (score, meaning.kind))
-        found = {target: score for target, (score, _) in kinds.items()} | own
         return [
-            frame.observation(self.name, *target, score, text=kinds[target][1] if target in kinds else None)
-            for target, score in sorted(found.items())
+            [
+                frame.observation(self.name, *target, score, text=kind)
+                for target, (score, kind) in judged(load(self._path), frame.result(Lite).embedding).items()
+                if target not in LOOKED_AT_CLOSELY
+            ]
+            for frame in frames
+        ]
+
+
+class OwnHeads:
+    """The owner's heads, one a document, which is named like the head in it that counts: also its sub_label."""
+
+    name: ClassVar[str] = "own_heads"
+
+    def __init__(self, documents: Mapping[str, bytes | None]) -> None:
+        self._documents = documents
+
+    @cached_property
+    def _bank(self) -> Bank:
+        """Raises HeadsDamaged for a document that is missing, damaged, without its head or for another model."""
+        model = HeadsFile.read(SHIPPED).model_sha256
+        heads = []
+        for name, document in self._documents.items():
+            if document is None:
+                raise HeadsDamaged(f"{name} is not among the owner's heads")
+            file = HeadsFile.parse(document, name)
+            if file.model_sha256 != model:
+                raise HeadsDamaged(f"{name} was trained on the embedding of another model")
+            found = next((head for head in file.heads if head.name == name), None)
+            if found is None:
+                raise HeadsDamaged(f"{name} holds no head of that name")
+            heads.append(found)
+        return bank(heads)
+
+    def observe(self, frames: Batch) -> list[list[Observation]]:
+        return [
+            [
+                frame.observation(self.name, OWN_LABEL, name, score)
+                for name, score in self._bank.scores(frame.result(Lite).embedding).items()
+            ]
+            for frame in frames
         ]

@@ -1,7 +1,7 @@
 """ONNX sessions: one per file and process, loaded when first used, shared by all threads."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
+Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
 Levels = npt.NDArray[np.uint8]
 
@@ -34,13 +35,13 @@ def load(path: Path) -> Any:
 
 
 class Network:
-    """One ONNX file with a single input."""
+    """One file of ONNX Runtime: `.onnx`, or `.ort` by its `suffix`."""
 
-    def __init__(self, weights: Path, name: str) -> None:
-        self._path = weights / f"{name}.onnx"
+    def __init__(self, weights: Path, name: str, suffix: str = ".onnx") -> None:
+        self._path = weights / f"{name}{suffix}"
 
-    def run(self, outputs: Sequence[str], batch: Floats | Levels) -> list[Floats]:
-        """The named outputs for a batch of pictures.
+    def run(self, outputs: Sequence[str], inputs: Floats | Levels | Mapping[str, npt.NDArray[Any]]) -> list[Floats]:
+        """The named outputs for the inputs by name, or for what its one input is given.
 
         Raises FileNotFoundError without the weights, ArithmeticError when the result is not finite.
         """
@@ -50,7 +51,8 @@ class Network:
         # One run at a time: a session keeps memory for as many runs as ever met in it. While one thread is in this
         # model, another is in the next one.
         with _running[self._path]:
-            results: list[Floats] = session.run(list(outputs), {session.get_inputs()[0].name: batch})
+            named = inputs if isinstance(inputs, Mapping) else {session.get_inputs()[0].name: inputs}
+            results: list[Floats] = session.run(list(outputs), named)
         if not all(np.isfinite(result).all() for result in results):
             raise ArithmeticError(f"{self._path.name} gave no number")
         return results

@@ -27,11 +27,14 @@ if TYPE_CHECKING:
     from moderation.services.extract import Extraction
     from moderation.services.fail import Failure
     from moderation.services.feedback import FeedbackBook
+    from moderation.services.hear import Listening
     from moderation.services.ingest import Ingest
     from moderation.services.media import Library
     from moderation.services.plan import Planning
     from moderation.services.playback import Playback
     from moderation.services.publish import Publishing
+    from moderation.services.read import TextJudging
+    from moderation.services.refine import Refining
     from moderation.services.review import Reviewing
     from moderation.services.scan import CoverScanning, Scanning
     from moderation.services.settle import Settlement
@@ -130,6 +133,27 @@ def cover_scanning() -> "CoverScanning":
     from moderation.services.scan import CoverScanning
 
     return CoverScanning(_store(), _uploads(), _objects(), Path(settings().weights))
+
+
+@cache
+def listening() -> "Listening":
+    from moderation.services.hear import Listening
+
+    return Listening(_store(), _objects(), Path(settings().weights))
+
+
+@cache
+def refining() -> "Refining":
+    from moderation.services.refine import Refining
+
+    return Refining(_store(), _objects())
+
+
+@cache
+def text_judging() -> "TextJudging":
+    from moderation.services.read import TextJudging
+
+    return TextJudging(_store(), _objects(), Path(settings().weights))
 
 
 @cache

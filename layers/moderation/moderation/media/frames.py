@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import zipfile
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from operator import sub
@@ -18,6 +18,7 @@ from pathlib import Path
 from moderation.media.ffmpeg import LIMITS, Limits, run
 from moderation.media.sound import Sound, sound_chain, sound_output
 from moderation.models.plan import (
+    CLIP,
     FrameEntry,
     FrameReason,
     FrameSize,
@@ -43,6 +44,12 @@ _REMEMBERED = 4
 _QUALITY = 3
 _PICTURE_BYTES = 4 * 2**20
 _NEAR_KEYS = 15.0
+CLIP_SIDE, CLIP_FRAMES = 112, 16
+"""What motion is judged by: square pictures, whatever the shape of the video."""
+CLIP_RATE = 8
+CLIP_EVERY = 4.0
+"""Seconds from clip to clip of two seconds: a fight that lasts is in one of them for the most part."""
+_LEAST_CLIP = CLIP_FRAMES // 2
 _ERRORS = re.compile(
     r"Input stream #0:\d+ \(video\): .*?(?P<lost>\d+) decode errors|^\x1b\[vist.* \x1bcorrupt decoded frame"
 )
@@ -94,18 +101,21 @@ def extract_segment(
     *,
     sizes: Sequence[FrameSize],
     with_sound: bool = False,
+    with_clips: bool = False,
     deadline: float,
     folder: Path,
     threads: int = 1,
     limits: Limits = LIMITS,
 ) -> Extracted:
-    """Decode segment `index` of `plan` once until `deadline` (time.monotonic()) and leave the results in `folder`.
+    """Decode segment or window `index` of `plan` once and leave the results in `folder`, until `deadline`.
+
+    That is a value of time.monotonic().
 
     `threads` decode one track together: more than 1 pays only where no other segment is decoded at the same time.
     Frames that cannot be decoded are missing and counted, never an error. Raises MediaRefused(timeout) at the
     deadline, SourceUnavailable when our own URL fails.
     """
-    span = plan.segments[index]
+    span = plan.span(index)
     parts = _parts(plan, span) if sizes else []
     heard = [track for track in plan.audio if with_sound and track.index in span.sound]
     sounds = [Sound(track.index, folder / f"sound-{track.index}.wav", span.start) for track in heard]
@@ -114,10 +124,11 @@ def extract_segment(
         errors = 0
         if parts or heard:
             graph = work / "graph"
-            chains = [_picture_chain(part, sizes) for part in parts]
+            chains = [_picture_chain(part, sizes, with_clips) for part in parts]
             chains += [sound_chain(track, span, _until(plan, span), counted=plan.counted_times) for track in heard]
             graph.write_text(";".join(chains))
             outputs = [argument for part in parts for argument in _picture_outputs(part, sizes, work)]
+            outputs += [argument for part in parts if with_clips for argument in _clip_outputs(part, work)]
             outputs += [argument for sound in sounds for argument in sound_output(sound, span)]
             ended = run(
                 source,
@@ -132,6 +143,8 @@ def extract_segment(
         decoded = [_clocks(work / f"all{part.track.index}.txt") for part in parts]
         picked = [_read(part, sizes, work) for part in parts]
         shown = sorted((frame for track in picked for frame in track), key=lambda f: (f.time, f.track.index))
+        entries = tuple(_entries(shown, sizes))
+        clips = _clips(entries, {part.track.index: _small(part.track, work) for part in parts if with_clips})
         frames = SegmentFrames(
             index=span.index,
             start=span.start,
@@ -144,10 +157,10 @@ def extract_segment(
             errors=errors,
             reduced=plan.key_frames_only,
             capped=any(_capped(track) for track in picked),
-            frames=tuple(_entries(shown, sizes)),
+            frames=tuple(_with_clip(entry) if entry.ordinal in clips else entry for entry in entries),
         )
         archive = folder / "frames.zip"
-        _pack(archive, frames, shown, work)
+        _pack(archive, frames, shown, clips, work)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return Extracted(archive, frames, tuple(sound for sound in sounds if sound.path.is_file()))
@@ -155,7 +168,7 @@ def extract_segment(
 
 def _until(plan: Plan, span: SegmentSpan) -> float | None:
     """Where a segment ends; the last one reads on to whatever comes after the announced end."""
-    return span.end if span.index < len(plan.segments) - 1 else None
+    return None if span.index == len(plan.segments) - 1 else span.end
 
 
 def _parts(plan: Plan, span: SegmentSpan) -> list[_Part]:
@@ -198,7 +211,7 @@ def _rough(plan: Plan, span: SegmentSpan) -> bool:
     return all(codecs[part.track] == "h264" and part.key_distance <= _NEAR_KEYS for part in span.tracks)
 
 
-def _picture_chain(part: _Part, sizes: Sequence[FrameSize]) -> str:
+def _picture_chain(part: _Part, sizes: Sequence[FrameSize], with_clips: bool) -> str:
     """All frames, to be counted, and the picked ones in the small and in each size.
 
     Each frame passes `select` twice: the second pass has no difference to the first, so that `scene`, which is the
@@ -209,22 +222,31 @@ def _picture_chain(part: _Part, sizes: Sequence[FrameSize]) -> str:
     trim = "null" if part.end is None else f"trim=end={part.end:.6f}"
     small = f"scale={4 * _GRID}:{4 * _GRID}:flags=fast_bilinear,scale={_GRID}:{_GRID}:flags=area,format=yuv420p"
     chains = [
-        f"[0:{i}]{clock},{trim},split=3[a{i}][b{i}][c{i}]",
+        f"[0:{i}]{clock},{trim},split={4 if with_clips else 3}[a{i}][b{i}][c{i}]{f'[d{i}]' if with_clips else ''}",
         f"[a{i}]select='gte(t,{part.start:.6f})'[all{i}]",
         f"[b{i}][c{i}]interleave,select='{_picks(part)}',split[{i}s][{i}x0]",
         f"[{i}s]{small}[small{i}]",
     ]
+    turn = (",hflip" if part.track.mirrored else "") + _TURN[part.track.rotation]
+    if with_clips:
+        cell, last = (f"floor({t}*{CLIP_RATE})" for t in ("t", "prev_selected_t"))
+        due = f"select='gte(t,{part.start:.6f})*(isnan(prev_selected_t)+not(eq({cell},{last})))'"
+        chains.append(f"[d{i}]{due},{_scale(part.track, CLIP_SIDE, CLIP_SIDE)},setsar=1{turn}[clip{i}]")
     # Each size is made from the next larger one: fewer pixels to read.
     shapes = sorted(((_shape(part.track, size), size.name) for size in sizes), reverse=True)
     for order, ((width, height), name) in enumerate(shapes):
-        turn = (",hflip" if part.track.mirrored else "") + _TURN[part.track.rotation]
-        # JPEG means full range and the colours of BT.601.
-        scale = f"scale={width}:{height}:flags=bilinear:out_range=full:out_color_matrix=bt601,format=yuvj420p"
-        if order == 0 and part.track.pq:
-            scale = f"scale={width}:{height}:flags=bilinear,{_TONES}"
+        scale = _scale(part.track, width, height, mapped=order > 0)
         rest = f",split[{i}y{order}][{i}x{order + 1}];[{i}y{order}]" if order < len(shapes) - 1 else ","
         chains.append(f"[{i}x{order}]{scale}{rest}setsar=1{turn}[p{i}{name}]")
     return ";".join(chains)
+
+
+def _scale(track: VideoTrack, width: int, height: int, *, mapped: bool = False) -> str:
+    """To a JPEG's pixels; `mapped` are pictures of which the range of light is a screen's already."""
+    if track.pq and not mapped:
+        return f"scale={width}:{height}:flags=bilinear,{_TONES}"
+    # JPEG means full range and the colours of BT.601.
+    return f"scale={width}:{height}:flags=bilinear:out_range=full:out_color_matrix=bt601,format=yuvj420p"
 
 
 def _picks(part: _Part) -> str:
@@ -278,6 +300,15 @@ def _picture_outputs(part: _Part, sizes: Sequence[FrameSize], work: Path) -> lis
         outputs += ["-c:v", "mjpeg", "-q:v", str(_QUALITY), "-frames:v", str(most), "-fs", str(most * _PICTURE_BYTES)]
         outputs += ["-f", "image2", f"file:{work / f'{i}-{size.name}-%06d.jpg'}"]
     return outputs
+
+
+def _clip_outputs(part: _Part, work: Path) -> list[str]:
+    i, samples = part.track.index, part.span.samples
+    times = ["-fps_mode", "passthrough", "-enc_time_base", "demux", "-threads", "1"]
+    times += ["-stats_enc_pre_fmt", "{pts} {tb}", "-stats_enc_pre", f"{work / f'clip{i}.txt'}"]
+    most = int(CLIP_RATE * (samples[-1] - samples[0] + CLIP_EVERY))
+    outputs = ["-map", f"[clip{i}]", *times, "-c:v", "mjpeg", "-q:v", str(_QUALITY), "-frames:v", str(most)]
+    return [*outputs, "-f", "image2", f"file:{work / f'{i}-clip-%06d.jpg'}"]
 
 
 def _clocks(path: Path) -> list[float]:
@@ -359,17 +390,57 @@ def _entries(picked: Sequence[_Picked], sizes: Sequence[FrameSize]) -> Iterator[
         )
 
 
+def _small(track: VideoTrack, work: Path) -> list[tuple[float, Path]]:
+    """The time of each small picture of a track and where it is."""
+    clocks = enumerate(_clocks(work / f"clip{track.index}.txt"), start=1)
+    small = [(clock - track.origin, _picture(work, track, CLIP, number)) for number, clock in clocks]
+    return sorted(one for one in small if one[1].is_file())
+
+
+def _clips(entries: Sequence[FrameEntry], small: Mapping[int, Sequence[tuple[float, Path]]]) -> dict[int, list[Path]]:
+    """By ordinal of the frame where it begins, or shortly before which it does at the end, each clip's pictures.
+
+    Of what comes too slowly, or is too short, there are no clips.
+    """
+    due: dict[int, float] = {}
+    clips: dict[int, list[Path]] = {}
+    for entry in entries:
+        if entry.duplicate_of is not None or entry.time < due.get(entry.track, entry.time):
+            continue
+        length = CLIP_FRAMES / CLIP_RATE
+        near = [one for one in small.get(entry.track, ()) if abs(one[0] - entry.time) < length]
+        after = [one for one in near if one[0] > entry.time - 1 / CLIP_RATE]
+        taken = after[:CLIP_FRAMES] if len(after) >= CLIP_FRAMES else near[-CLIP_FRAMES:]
+        if len(taken) >= _LEAST_CLIP:
+            clips[entry.ordinal] = [path for _, path in taken]
+            due[entry.track] = entry.time + CLIP_EVERY
+    return clips
+
+
+def _with_clip(entry: FrameEntry) -> FrameEntry:
+    return entry.model_copy(update={"pictures": {**entry.pictures, CLIP: f"{CLIP}/{entry.ordinal:06d}.mjpeg"}})
+
+
 def _alike(one: bytes, other: bytes) -> bool:
     """Whether no cell of the picture differs: the mean would hide a small new object."""
     return all(abs(level) <= _SAME for level in map(sub, one, other))
 
 
-def _pack(archive: Path, frames: SegmentFrames, picked: Sequence[_Picked], work: Path) -> None:
+def _pack(
+    archive: Path,
+    frames: SegmentFrames,
+    picked: Sequence[_Picked],
+    clips: Mapping[int, Sequence[Path]],
+    work: Path,
+) -> None:
     """Move the pictures into a stored zip: JPEG does not shrink, and no picture is on disk twice."""
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as stored:
         stored.writestr("index.json", frames.model_dump_json())
         for entry, frame in zip(frames.frames, picked, strict=True):
             for size, member in entry.pictures.items():
+                if size == CLIP:
+                    stored.writestr(member, b"".join(path.read_bytes() for path in clips[entry.ordinal]))
+                    continue
                 path = _picture(work, frame.track, size, frame.number)
                 stored.write(path, member)
                 path.unlink()

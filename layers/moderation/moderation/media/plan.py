@@ -20,8 +20,10 @@ from moderation.models.plan import AudioTrack, Evasion, Plan, RefusalCode, Segme
 SHORTEST, LONGEST = 15.0, 300.0
 """Seconds of a segment: long enough to pay for a start of ffmpeg, short enough for one Lambda call."""
 _SHORTEST_BY_KEYS = 30.0
-_SEGMENTS = 120
+SEGMENTS = 88
+"""A long media is cut into so many, or one more for the rest."""
 _SPARSE = 60.0
+_ENTRIES = 4.0
 _SEEKABLE = {"mov", "matroska", "mpegts", "mpeg", "avi", "flv", "asf", "ogg"}
 _ANIMATIONS = {"gif", "apng", "webp_anim"}
 _STILLS = {"avif", "heic", "heix", "heim", "heis", "mif1", "miaf"}
@@ -450,6 +452,7 @@ def _segments(
             start=round(start, 6),
             end=round(end, 6),
             seek=_seek(moving, start) if index and seekable else None,
+            entries=tuple(_entries(moving, start, end)) if seekable else (),
             tracks=tuple(
                 span for track in video if (span := _span(track, start, until, interval, key_frames_only)) is not None
             ),
@@ -459,7 +462,7 @@ def _segments(
 
 def segment_length(duration: float, key_frames_only: bool = False) -> float:
     """The seconds that segments of a media of `duration` seconds aim at."""
-    return min(max(duration / _SEGMENTS, _SHORTEST_BY_KEYS if key_frames_only else SHORTEST), LONGEST)
+    return min(max(duration / SEGMENTS, _SHORTEST_BY_KEYS if key_frames_only else SHORTEST), LONGEST)
 
 
 def cut_at_keys(keys: Sequence[float], duration: float, target: float) -> list[float]:
@@ -482,6 +485,15 @@ def _seek(video: Sequence[_Track], start: float) -> float:
         before = bisect_right(track.keys, start + track.tick / 2)
         clocks.append((track.keys[before - 1] if before else track.start) + track.origin)
     return min(clocks[1:] or clocks)
+
+
+def _entries(video: Sequence[_Track], start: float, end: float) -> Iterator[tuple[float, float]]:
+    """Key frames within a segment, `_ENTRIES` apart at least, each with ffmpeg's clock for decoding to begin there."""
+    before = start
+    for key in max((track.keys for track in video), key=len, default=[]):
+        if key < end and key - before >= _ENTRIES:
+            before = key
+            yield round(key, 6), _seek(video, key)
 
 
 def _span(track: _Track, start: float, until: float, interval: float, key_frames_only: bool) -> TrackSpan | None:

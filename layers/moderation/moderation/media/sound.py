@@ -6,6 +6,8 @@ from pathlib import Path
 from moderation.models.plan import AudioTrack, SegmentSpan
 
 RATE = 16_000
+LAP = 2.0
+"""Seconds that the sound of a segment goes on behind its end, so that a word spoken there is heard whole."""
 _SAMPLE_BYTES = 2
 _SLACK_SECONDS = 2
 
@@ -14,7 +16,8 @@ _SLACK_SECONDS = 2
 class Sound:
     """A WAV file of one audio track (`track` is its stream index). Its first sample is heard at `start` seconds.
 
-    Stretches that the track leaves out are silence, so sample n is heard at start + n / RATE.
+    Stretches that the track leaves out are silence, so sample n is heard at start + n / RATE. The last `LAP` seconds
+    are the beginning of the next segment, where there is one.
     """
 
     track: int
@@ -28,7 +31,7 @@ def sound_chain(track: AudioTrack, span: SegmentSpan, until: float | None, *, co
     `until` is where the segment ends, None to read to the end of the file. With `counted` time runs by samples.
     """
     start = span.start + track.origin
-    end = "" if until is None else f":end={until + track.origin:.6f}"
+    end = "" if until is None else f":end={until + LAP + track.origin:.6f}"
     clock = "asetpts=N/SR/TB," if counted else ""
     return (
         f"[0:{track.index}]{clock}atrim=start={start:.6f}{end},asetpts=PTS-({start:.6f})/TB,"
@@ -38,5 +41,5 @@ def sound_chain(track: AudioTrack, span: SegmentSpan, until: float | None, *, co
 
 def sound_output(sound: Sound, span: SegmentSpan) -> list[str]:
     """The output arguments of one track, bounded by what the segment can hold."""
-    most = int((span.end - span.start + _SLACK_SECONDS) * RATE) * _SAMPLE_BYTES
+    most = int((span.end - span.start + LAP + _SLACK_SECONDS) * RATE) * _SAMPLE_BYTES
     return ["-map", f"[s{sound.track}]", "-c:a", "pcm_s16le", "-fs", str(most), "-f", "wav", f"file:{sound.path}"]

@@ -49,6 +49,7 @@ class FrameLook(Model):
     ordinal: int = Field(ge=0)
     track: int = Field(default=0, ge=0)
     time: float
+    cut: bool = Field(default=False, description="it differs suddenly from the frame before it")
     duplicate_of: int | None = None
     observations: tuple[Observation, ...] = ()
     failed: dict[str, str] = Field(default_factory=dict, description="detector name → reason")

@@ -102,6 +102,9 @@ class SegmentSpan(Model):
     start: float
     end: float
     seek: float | None = None
+    entries: tuple[tuple[float, float], ...] = Field(
+        default=(), description="further times where decoding may begin, each with what to seek to, some seconds apart"
+    )
     tracks: tuple[TrackSpan, ...] = ()
     sound: tuple[int, ...] = Field(default=(), description="stream indices of decodable sound")
 
@@ -128,7 +131,15 @@ class Plan(Model):
     video: tuple[VideoTrack, ...]
     audio: tuple[AudioTrack, ...]
     segments: tuple[SegmentSpan, ...]
+    windows: tuple[SegmentSpan, ...] = Field(
+        default=(), description="what is looked at a second time; indices go on after those of the segments"
+    )
+    windows_left_out: int = Field(default=0, ge=0, description="stretches worth it for which the limit left no window")
     evasions: tuple[Evasion, ...]
+
+    def span(self, index: int) -> SegmentSpan:
+        """The segment or the window of that index."""
+        return (*self.segments, *self.windows)[index]
 
 
 class FrameReason(StrEnum):
@@ -138,6 +149,10 @@ class FrameReason(StrEnum):
     INTERVAL = "interval"
     SCENE = "scene"
     LAST = "last"
+
+
+CLIP = "clip"
+"""Beside the sizes of a frame: what follows it in the small, JPEG pictures one after another in one member."""
 
 
 class FrameEntry(Model):

@@ -1,7 +1,7 @@
 """A template: which labels are looked for in which forms, and from which confidence on."""
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -22,6 +22,9 @@ class Form(StrEnum):
 
 PICTURE_FORMS = frozenset({Form.IMAGE, Form.CODE, Form.COVER, Form.OCR})
 SOUND_FORMS = frozenset({Form.ASR, Form.VOICE})
+
+OWN_LABEL = "custom"
+"""The label of whatever an owner's heads say: each is a sub_label of its own."""
 
 Confidence = Annotated[int, Field(ge=0, le=100)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
@@ -63,7 +66,28 @@ class Template(Model):
     interval_seconds: float = Field(default=1.0, ge=0.1, le=60.0, description="largest gap between looked-at frames")
     key_frames_only: bool = Field(default=False, description="decode key frames only; coverage says `reduced`")
     auto_block: bool = False
+    speech: Literal["whisper", "moonshine"] = Field(
+        default="whisper", description="what recognises speech: all languages, or English alone for less"
+    )
+    ocr: Literal["tiny", "small"] = Field(
+        default="tiny", description="what reads text in pictures: small reads more symbols and costs five times as much"
+    )
+    images: tuple[Name, ...] = Field(default=(), description="the owner's libraries of pictures to look out for")
+    heads: tuple[Name, ...] = Field(
+        default=(), description="the owner's heads: each judges its own sub_label of the label custom"
+    )
+    permissive_only: bool = Field(
+        default=False, description="leave out what learnt from data with research or unstated terms"
+    )
+    keywords: tuple[Name, ...] = Field(default=(), description="the owner's libraries of words to look out for")
     rules: tuple[Rule, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _own_labels_have_heads(self) -> Self:
+        for rule in self.rules:
+            if rule.label == OWN_LABEL and rule.sub_label not in self.heads:
+                raise ValueError(f"{rule.label}/{rule.sub_label} needs {rule.sub_label} among the template's heads")
+        return self
 
     @model_validator(mode="after")
     def _one_rule_per_target(self) -> Self:

@@ -71,11 +71,16 @@ class Coverage(Model):
     frames_expected: int = Field(ge=0, description="that the packets of the container promise")
     frames_scored: int = Field(ge=0, description="looked at by every detector asked, duplicates included")
     duplicates: int = Field(ge=0, description="near-duplicate frames that carry another frame's scores")
+    windows_planned: int = Field(default=0, ge=0, description="short windows that were worth a second look")
+    windows_scanned: int = Field(default=0, ge=0)
+    windows_frames: int = Field(default=0, ge=0, description="frames looked at for it, beside those scored")
+    windows_left_out: int = Field(default=0, ge=0, description="stretches worth it for which the limit left none")
     covers_planned: int = Field(ge=0)
     covers_scanned: int = Field(ge=0)
     sound_seconds: float = Field(ge=0, description="length of sound in the media, summed over tracks")
-    sound_heard_seconds: float = Field(ge=0)
-    texts_read: int = Field(default=0, ge=0)
+    sound_heard_seconds: float = Field(ge=0, description="by every detector asked, summed over tracks")
+    speech_seconds: float = Field(default=0.0, ge=0, description="of it in which somebody speaks")
+    texts_read: int = Field(default=0, ge=0, description="title, lines in pictures and utterances that were judged")
     detectors: dict[str, DetectorCoverage]
     reduced: bool
     complete: bool
@@ -105,7 +110,11 @@ class Verdict(Model):
     evasions: tuple[str, ...] = ()
     segments: tuple[Segment, ...] = ()
     segments_total: int = 0
-    segments_file: str | None = None
+    segments_file: str | None = Field(
+        default=None, description="key of the whole verdict; a URL when shown through the API, as are the next two"
+    )
+    transcript_file: str | None = Field(default=None, description="what is said, as WebVTT")
+    texts_file: str | None = Field(default=None, description="what the pictures show in writing, as WebVTT")
     duration: float = 0.0
     coverage: Coverage
     versions: Versions

@@ -1,31 +1,40 @@
-"""The last step: gather what was seen, judge it, keep the evidence, end the job."""
+"""The last step: gather what was seen, heard and read, judge it, keep the evidence, end the job."""
 
 import tempfile
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
 import moderation
-from moderation.detectors.catalog import model_set, needed
+from moderation.coverage import Evidence
+from moderation.detectors.catalog import Step, model_set, needed
+from moderation.models.base import Model
 from moderation.models.job import Job, media_of
-from moderation.models.media import Media, MediaStatus
+from moderation.models.media import MediaStatus
 from moderation.models.observation import Scan
 from moderation.models.plan import Plan
+from moderation.models.reading import Reading
+from moderation.models.sound import Hearing
+from moderation.models.template import PICTURE_FORMS
 from moderation.models.verdict import Segment, Verdict, Versions
 from moderation.ports import Clock, MediaStore, NotFound, Objects
+from moderation.services.refine import at_a_glance, refined
 from moderation.services.settle import Settlement
 from moderation.services.work import Work, derived_prefixes
-from moderation.verdict import Evidence, inline, judge, targets_of
+from moderation.verdict import inline, judge, targets_of
+from moderation.vtt import shown_texts, transcript
 
 _BROKEN_ARCHIVE = (zipfile.BadZipFile, EOFError, KeyError, NotImplementedError)
 """What reading an archive raises that is cut short, garbled or not the one that was scanned."""
 MAX_PICTURES = 50
 """Evidence pictures kept per verdict, of the worst segments; all segments are listed with their times."""
+M = TypeVar("M", bound=Model)
 
 
 @dataclass(frozen=True)
@@ -47,36 +56,53 @@ class Aggregation:
     def _run(self, job: Job) -> Verdict:
         work = Work(job.media_id, job.job_id)
         plan = Plan.model_validate_json(self.objects.get(work.plan))
-        scans = list(self._scans(work.scan(span.index) for span in plan.segments))
-        covers = list(self._scans(work.cover(index) for index in job.covers))
-        verdict = self._judge(job, plan, scans, covers, self.store.media(job.media_id))
-        verdict = verdict.model_copy(update={"segments": self._with_pictures(verdict.segments, scans, work)})
+        evidence = self._evidence(job, plan, work)
+        verdict = self._judge(job, evidence)
+        shown = self._with_pictures(verdict.segments, [*evidence.scans, *evidence.second], work)
+        verdict = verdict.model_copy(update={"segments": shown, **self._captions(evidence.reading, work)})
         self.objects.put(work.verdict, verdict.model_dump_json().encode(), "application/json")
         self.settlement.judged(job, inline(verdict, work.verdict))
         return verdict
 
-    def _scans(self, keys: Iterable[str]) -> Iterable[Scan]:
-        for key in keys:
-            try:
-                yield Scan.model_validate_json(self.objects.get(key))
-            except (NotFound, ValidationError):
-                continue  # the step failed, or what it left is broken; coverage shows the gap
-
-    def _judge(self, job: Job, plan: Plan, scans: Sequence[Scan], covers: Sequence[Scan], media: Media) -> Verdict:
+    def _evidence(self, job: Job, plan: Plan, work: Work) -> Evidence:
+        media = self.store.media(job.media_id)
         specs = needed(job.template)
-        evidence = Evidence(
+        versions: dict[Step, dict[str, str]] = {"frames": {}, "audio": {}, "text": {}}
+        for spec in specs:
+            versions[spec.step][spec.name] = spec.version
+        indices = [span.index for span in plan.segments]
+        scans = list(self._left(Scan, map(work.scan, indices)))
+        # Where the second look was never planned, what it was to see has not been seen.
+        plan = next(self._left(Plan, [work.refinement]), None) or refined(plan, scans, job.template)
+        return Evidence(
             plan=plan,
             scans=scans,
-            covers=covers,
+            second=list(self._left(Scan, (work.scan(window.index) for window in plan.windows))),
+            at_a_glance=at_a_glance(specs),
+            covers=list(self._left(Scan, map(work.cover, job.covers))),
             covers_planned=len(media.covers),
-            detectors={spec.name: spec.version for spec in specs},
+            hearings=list(self._left(Hearing, map(work.hearing, indices))) if versions["audio"] else [],
+            reading=next(self._left(Reading, [work.reading]), None) if versions["text"] else None,
+            detectors=versions["frames"],
+            listeners=versions["audio"],
+            readers=versions["text"],
             reporters=targets_of([(spec.name, spec.reports) for spec in specs]),
             title=media.title,
         )
+
+    def _left(self, kind: type[M], keys: Iterable[str]) -> Iterator[M]:
+        """What steps have left behind."""
+        for key in keys:
+            try:
+                yield kind.model_validate_json(self.objects.get(key))
+            except (NotFound, ValidationError):
+                continue  # the step failed, or what it left is broken; coverage shows the gap
+
+    def _judge(self, job: Job, evidence: Evidence) -> Verdict:
         kind = "key frames" if job.template.key_frames_only else "all frames decoded"
         versions = Versions(
             template=job.template.id,
-            models=model_set(specs),
+            models=model_set(needed(job.template)),
             sampling=f"{job.template.interval_seconds:g} s, {kind}",
             software=moderation.__version__,
         )
@@ -88,6 +114,20 @@ class Aggregation:
             versions=versions,
             now=self.clock.now(),
         )
+
+    def _captions(self, reading: Reading | None, work: Work) -> dict[str, str]:
+        """Keep what was said and what was shown in writing as WebVTT, as far as there is any."""
+        if reading is None:
+            return {}
+        kept = {}
+        for name, key, document in (
+            ("transcript_file", work.transcript, transcript(reading)),
+            ("texts_file", work.texts, shown_texts(reading)),
+        ):
+            if document:
+                self.objects.put(key, document.encode(), "text/vtt; charset=utf-8")
+                kept[name] = key
+        return kept
 
     def _with_pictures(self, segments: Sequence[Segment], scans: Sequence[Scan], work: Work) -> tuple[Segment, ...]:
         """Keep the pictures of the worst segments, reading each frames archive at most once.
@@ -101,7 +141,7 @@ class Aggregation:
             if segment.cover is not None:
                 with suppress(NotFound):
                     keys[number] = self._keep(number, self.objects.get(work.cover_picture(segment.cover)), work)
-            elif (segment.track, segment.picture_time) in members:
+            elif segment.form in PICTURE_FORMS and (segment.track, segment.picture_time) in members:
                 index, member = members[segment.track, segment.picture_time]
                 wanted[index].append((number, member))
         for index, numbers in wanted.items():

@@ -24,11 +24,18 @@ class Extraction:
     uploads: Uploads
     objects: Objects
 
-    def run(self, job_id: str, index: int, seconds: float) -> None:
-        """Decode segment `index` within `seconds`. Raises Permanent when it cannot be decoded."""
+    def run(self, job_id: str, index: int, seconds: float) -> bool:
+        """Decode a segment or window within `seconds`. Returns whether there is sound to listen to.
+
+        Raises Permanent when it cannot be decoded.
+        """
         job = self.store.job(job_id)
         work = Work(job.media_id, job.job_id)
         plan = Plan.model_validate_json(self.objects.get(work.plan))
+        specs = needed(job.template, "frames")
+        is_first_look = index < len(plan.segments)
+        if not is_first_look:
+            plan = Plan.model_validate_json(self.objects.get(work.refinement))
         with tempfile.TemporaryDirectory(prefix="extract-") as name:
             folder = Path(name)
             try:
@@ -36,7 +43,8 @@ class Extraction:
                     self.uploads.source(job.identity, SOURCE_LIFE),
                     plan,
                     index,
-                    sizes=sizes(needed(job.template)),
+                    sizes=sizes(specs),
+                    with_clips=is_first_look and any(spec.clips for spec in specs),
                     with_sound=job.template.asks_about(SOUND_FORMS),
                     deadline=time.monotonic() + seconds,
                     folder=folder,
@@ -48,3 +56,4 @@ class Extraction:
             self.objects.put_file(work.frames(index), segment.archive, "application/zip")
             for sound in segment.sounds:
                 self.objects.put_file(work.sound(index, sound.track), sound.path, "audio/wav")
+        return bool(segment.sounds)

@@ -107,6 +107,7 @@ class Library:
             return segment.model_copy(update={"picture": self.objects.url(segment.picture, EVIDENCE_URL_LIFE)})
 
         update: dict[str, object] = {"segments": tuple(shown(segment) for segment in verdict.segments)}
-        if verdict.segments_file:
-            update["segments_file"] = self.objects.url(verdict.segments_file, EVIDENCE_URL_LIFE)
+        for name in ("segments_file", "transcript_file", "texts_file"):
+            if key := getattr(verdict, name):
+                update[name] = self.objects.url(key, EVIDENCE_URL_LIFE)
         return verdict.model_copy(update=update)

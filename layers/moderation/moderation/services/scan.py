@@ -13,15 +13,15 @@ from pathlib import Path
 from moderation.detectors.base import FrameResult
 from moderation.detectors.catalog import DetectorSpec, needed
 from moderation.detectors.covers import CoverRefused, open_cover
-from moderation.detectors.frozen import mark_frozen
+from moderation.detectors.following import follow
 from moderation.detectors.inference import load
-from moderation.detectors.scanner import Scanner
+from moderation.detectors.scanner import Owned, Scanner
 from moderation.models.errors import Permanent
 from moderation.models.observation import FrameLook, Scan
-from moderation.models.plan import FrameEntry, SegmentFrames
+from moderation.models.plan import FrameEntry, FrameReason, SegmentFrames
 from moderation.models.template import Form, Template
-from moderation.ports import MediaStore, Objects, Uploads
-from moderation.services.work import Work
+from moderation.ports import MediaStore, NotFound, Objects, Uploads
+from moderation.services.work import Work, library
 
 EVIDENCE_SIZE = "detail"
 """The size whose pictures people are shown; the largest there is, else whichever there is."""
@@ -42,7 +42,7 @@ class Scanning:
 
     def warm(self, template: Template) -> None:
         """Begin to load the models that a template needs. One that cannot be loaded fails where it is used."""
-        for model in sorted({model for spec in needed(template) for model in spec.models}):
+        for model in sorted({model for spec in needed(template, "frames") for model in spec.models}):
             self.pool.submit(load, self.weights / f"{model}.onnx")
 
     def segment(self, job_id: str, index: int) -> Scan:
@@ -50,15 +50,16 @@ class Scanning:
         job = self.store.job(job_id)
         self.warm(job.template)
         work = Work(job.media_id, job.job_id)
-        specs = needed(job.template)
+        specs = needed(job.template, "frames")
+        scanner = Scanner(specs, self.weights, owned(self.objects, job.template, specs))
         with tempfile.TemporaryDirectory(prefix="scan-") as name:
             archive = Path(name) / "frames.zip"
             self.objects.fetch(work.frames(index), archive)
-            segment, results = self._look(archive, specs)
-        looks = mark_frozen([_look(frame, results.get(frame.ordinal)) for frame in segment.frames])
+            segment, results = self._look(archive, scanner)
+        looks = [_look(frame, results.get(frame.ordinal)) for frame in segment.frames]
         scan = Scan(
             index=index,
-            looks=tuple(looks),
+            looks=follow(scanner.followers, looks, results),
             detectors={spec.name: spec.version for spec in specs},
             planned=segment.planned,
             decoded=segment.decoded,
@@ -71,8 +72,7 @@ class Scanning:
         self.objects.put(work.scan(index), scan.model_dump_json().encode(), "application/json")
         return scan
 
-    def _look(self, archive: Path, specs: Sequence[DetectorSpec]) -> tuple[SegmentFrames, dict[int, FrameResult]]:
-        scanner = Scanner(specs, self.weights)
+    def _look(self, archive: Path, scanner: Scanner) -> tuple[SegmentFrames, dict[int, FrameResult]]:
         with zipfile.ZipFile(archive) as stored:
             segment = SegmentFrames.model_validate_json(stored.read("index.json"))
             distinct = [frame for frame in segment.frames if frame.duplicate_of is None]
@@ -97,12 +97,12 @@ class CoverScanning:
         """Look at one cover. Raises Permanent when it is no picture, or too large a one."""
         job = self.store.job(job_id)
         work = Work(job.media_id, job.job_id)
-        specs = needed(job.template)
+        specs = needed(job.template, "frames")
         try:
             cover = open_cover(self.uploads.get(job.covers[index]))
         except CoverRefused as refusal:
             raise Permanent(refusal.code, refusal.message) from refusal
-        scanner = Scanner(specs, self.weights)
+        scanner = Scanner(specs, self.weights, owned(self.objects, job.template, specs))
         looks = []
         for ordinal, picture in enumerate(cover.pictures):
             result = scanner.look(picture.files, form=Form.COVER)
@@ -122,6 +122,19 @@ class CoverScanning:
         return scan
 
 
+def owned(objects: Objects, template: Template, specs: Sequence[DetectorSpec]) -> Owned:
+    """The owner's documents that these detectors are made with. One that is not there fails its detector, later on."""
+    documents: dict[str, dict[str, bytes | None]] = {}
+    for kind in {spec.owned for spec in specs if spec.owned}:
+        documents[kind] = {}
+        for name in getattr(template, kind):
+            try:
+                documents[kind][name] = objects.get(library(kind, name))
+            except NotFound:
+                documents[kind][name] = None
+    return documents
+
+
 def _look(frame: FrameEntry, result: FrameResult | None) -> FrameLook:
     """A frame as judged; of a near-duplicate (no result) only its place, its scores being carried over later."""
     picture = frame.pictures.get(EVIDENCE_SIZE) or next(iter(frame.pictures.values()), None)
@@ -129,6 +142,7 @@ def _look(frame: FrameEntry, result: FrameResult | None) -> FrameLook:
         ordinal=frame.ordinal,
         track=frame.track,
         time=frame.time,
+        cut=frame.reason is FrameReason.SCENE,
         duplicate_of=frame.duplicate_of,
         observations=result.observations if result else (),
         failed=result.failed if result else {},

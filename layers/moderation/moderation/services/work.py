@@ -20,6 +20,11 @@ class Work:
     def plan(self) -> str:
         return f"work/{self._place}/plan.json"
 
+    @property
+    def refinement(self) -> str:
+        """The plan, with the windows that are looked at a second time. Those have places as segments have."""
+        return f"work/{self._place}/refine.json"
+
     def frames(self, index: int) -> str:
         """The frames archive of a segment."""
         return f"work/{self._place}/segments/{index:05d}/frames.zip"
@@ -60,6 +65,21 @@ class Work:
     @property
     def verdict(self) -> str:
         return f"verdicts/{self._place}/verdict.json"
+
+    @property
+    def transcript(self) -> str:
+        """What is said, as WebVTT."""
+        return f"verdicts/{self._place}/transcript.vtt"
+
+    @property
+    def texts(self) -> str:
+        """What pictures show in writing, as WebVTT."""
+        return f"verdicts/{self._place}/texts.vtt"
+
+
+def library(kind: str, name: str) -> str:
+    """A document of the owner's: `kind` is the field of a template that names it, such as images."""
+    return f"libraries/{kind}/{name}.json"
 
 
 def derived_prefixes(media_id: str) -> tuple[str, ...]:

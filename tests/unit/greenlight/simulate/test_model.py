@@ -17,6 +17,7 @@ from greenlight.simulate.model import Model
 from greenlight.simulate.published import prices, quotas, steps
 from greenlight.simulate.shipped import Shipped, shipped
 from moderation.models.media import MAX_COVERS
+from moderation.refine import MAX_QUESTIONS
 
 SMALL = Load(rate=1200, burst=1)
 
@@ -66,7 +67,7 @@ def test_uploads_come_at_their_rate_and_more_of_them_in_bursts():
     assert bursts / calm == pytest.approx(4, rel=0.1)
 
 
-@pytest.mark.parametrize(("seconds", "count"), [(10, 1), (60, 4), (1800, 113), (21_600, 120)])
+@pytest.mark.parametrize(("seconds", "count"), [(10, 1), (60, 4), (1800, 82), (21_600, 88)])
 def test_videos_are_cut_as_plan_cuts_them(seconds: float, count: int):
     # GIVEN a key frame every two seconds, so that segments of 15 s are 16 s long
     cuts = segments(seconds)
@@ -77,12 +78,13 @@ def test_videos_are_cut_as_plan_cuts_them(seconds: float, count: int):
 def test_six_hours_stay_within_the_history_and_the_time_of_a_run(app: Shipped):
     ran = model(app, Load(rate=600, burst=1, lengths={21_600.0: 1.0}, heights={1080: 1.0})).run(60)
     longest = max(upload.events for upload in ran.uploads)
-    assert 120 * 12 < longest < worst(app.machine, {"segments": 120, "covers": MAX_COVERS}) < 25_000
+    counts = {"segments": 88, "covers": MAX_COVERS, "windows": MAX_QUESTIONS}
+    assert 88 * 19 < longest < worst(app.machine, counts) < 22_000
     assert max(ran.to_verdict) < app.machine["TimeoutSeconds"]
 
 
 def test_a_step_that_takes_too_long_fails_its_segment_and_not_the_job(app: Shipped):
-    slow = steps() | {"scan": 9.3 * 1000}
+    slow = steps() | {"scan": 13.5 * 1000}
     ran = model(app, replace(SMALL, refused=0.0), known=slow).run(20)
     assert ran.functions["ScanFramesFunction"].timed_out > 0
     assert all(upload.verdicts == 1 for upload in ran.uploads)

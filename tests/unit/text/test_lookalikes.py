@@ -2,7 +2,7 @@
 
 import pytest
 
-from moderation.text import has_lookalikes
+from moderation.text.lookalikes import has_lookalikes
 
 
 @pytest.mark.parametrize(

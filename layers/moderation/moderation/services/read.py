@@ -1,0 +1,97 @@
+"""The scan_text step: all texts of a media before every part of the text judge that the template needs."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from moderation.captions import texts_of
+from moderation.detectors.catalog import DetectorSpec, needed
+from moderation.models.base import Model
+from moderation.models.job import Job
+from moderation.models.keywords import KeywordLibrary
+from moderation.models.observation import Scan
+from moderation.models.plan import Plan
+from moderation.models.reading import JudgedText, Reading, Text, TextFinding
+from moderation.models.sound import Hearing
+from moderation.models.template import Form
+from moderation.ports import MediaStore, NotFound, Objects
+from moderation.services.work import Work, library
+from moderation.text.judge import asked_for, make
+
+_REASON = 200
+
+M = TypeVar("M", bound=Model)
+
+
+@dataclass(frozen=True)
+class TextJudging:
+    """The use case of the scan_text function."""
+
+    store: MediaStore
+    objects: Objects
+    weights: Path
+
+    def run(self, job_id: str) -> Reading:
+        """Judge the title, what pictures show in writing and what is said, and leave what was found.
+
+        What earlier steps left nothing of has no texts: coverage shows that gap. A part that fails is named.
+        """
+        job = self.store.job(job_id)
+        work = Work(job.media_id, job.job_id)
+        specs = needed(job.template, "text")
+        texts = list(self._texts(job, work))
+        found: list[list[TextFinding]] = [[] for _ in texts]
+        failed: dict[str, str] = {}
+        for spec in specs:
+            try:
+                for findings, more in zip(found, self._judged(spec, job.template.keywords, texts), strict=True):
+                    findings += more
+            except Exception as error:  # whatever it is: what could not be judged is not clean
+                failed[spec.name] = f"{type(error).__name__}: {error}"[:_REASON]
+        targets = job.template.targets()
+        reading = Reading(
+            texts=tuple(
+                JudgedText(text=text, findings=tuple(asked_for(findings, text, targets)))
+                for text, findings in zip(texts, found, strict=True)
+            ),
+            detectors={spec.name: spec.version for spec in specs},
+            failed=failed,
+        )
+        self.objects.put(work.reading, reading.model_dump_json().encode(), "application/json")
+        return reading
+
+    def _judged(self, spec: DetectorSpec, libraries: Sequence[str], texts: Sequence[Text]) -> list[list[TextFinding]]:
+        owned = [KeywordLibrary.read(name, self.objects.get(library("keywords", name))) for name in libraries]
+        return make(spec.implementation, self.weights, owned).find(texts)
+
+    def _texts(self, job: Job, work: Work) -> Iterator[Text]:
+        plan = Plan.model_validate_json(self.objects.get(work.plan))
+        title = self.store.media(job.media_id).title
+        if title.strip():
+            yield Text(form=Form.TITLE, text=title)
+        indices = [span.index for span in plan.segments]
+        covers = self._left(Scan, [work.cover(index) for index in job.covers])
+        yield from texts_of(list(self._left(Scan, map(work.scan, indices))), list(covers))
+        for hearing in self._left(Hearing, map(work.hearing, indices)):
+            for track in hearing.tracks:
+                for said in track.utterances:
+                    yield Text(
+                        form=Form.ASR,
+                        text=said.text,
+                        start=said.start,
+                        end=said.end,
+                        track=track.track,
+                        language=said.language,
+                        score=said.score,
+                    )
+
+    def _left(self, kind: type[M], keys: Iterable[str]) -> Iterator[M]:
+        """What earlier steps left behind, as far as it is there and whole."""
+        for key in keys:
+            try:
+                yield kind.model_validate_json(self.objects.get(key))
+            except (NotFound, ValidationError):
+                continue

@@ -1,0 +1,1 @@
+"""`greenlight evaluate` and `greenlight calibrate`: the real pipeline, held against labels that people gave."""

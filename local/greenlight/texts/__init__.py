@@ -1,0 +1,1 @@
+"""Training of the text classifiers: data, fits, figures, the file of classifiers and its card."""

@@ -1,0 +1,5 @@
+"""What stops the training of text classifiers."""
+
+
+class TextsError(Exception):
+    """A sentence for the person at the terminal."""

@@ -1,0 +1,108 @@
+"""What looking costs: every detector of pictures, beside NudeNet as its users run it, measured in the same run."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from greenlight.paths import CHECKOUT, cache_folder
+from moderation.models.template import Form
+from moderation.services.templates import load_template
+from tests.bench import clips
+from tests.bench.measure import Usage, run
+
+SECONDS = 60
+TURNS = 2
+NUDENET = ("nudenet==3.4.2", "opencv-python-headless==4.12.0.88", "onnxruntime==1.22.1", "numpy==2.2.6")
+"""Under the AGPL: it is installed here only, in an environment of its own, and is no part of anything."""
+_LOOKING = frozenset({Form.IMAGE, Form.CODE, Form.COVER})
+_PEER = """
+import sys, cv2
+from nudenet import NudeDetector
+detector, video, frames = NudeDetector(), cv2.VideoCapture(sys.argv[1]), 0
+every = round(video.get(cv2.CAP_PROP_FPS))
+while True:
+    read, picture = video.read()
+    if not read:
+        break
+    if frames % every == 0:
+        detector.detect(picture)
+    frames += 1
+print(frames)
+"""
+
+Row = tuple[str, float, str, float | None, float | None]
+
+
+def figures(console: Console) -> Iterator[Row]:
+    """(name, value, unit, limit, target) rows."""
+    clip = clips.motion(720, SECONDS)
+    everything = _everything()
+    with console.status("NudeNet, and every detector of pictures"):
+        python = _environment()
+        peers, alls, defaults, fasts = [], [], [], []
+        for _ in range(TURNS):
+            peers.append(run([python, "-c", _PEER, str(clip)]))
+            alls.append(_scan(clip, everything))
+            defaults.append(_scan(clip, "default"))
+            fasts.append(_scan(clip, "fast"))
+        workers = [_stage("workers", str(clip), everything, str(count))["wall"] for count in (1, 2)]
+        parts = _stage("detectors", str(clip), everything)
+        worker = run([sys.executable, "-m", "tests.bench.stage", "detectors", str(clip), everything])
+    peer = min(one.cpu for one in peers)
+    yield ("720p NudeNet with OpenCV", min(one.wall for one in peers), "s", None, None)
+    yield ("720p NudeNet with OpenCV, CPU", peer, "CPU s", None, None)
+    for name, usages, share, speed in (
+        ("all vision detectors", alls, 2.0, 5),
+        ("default", defaults, 1.2, 8),
+        ("fast", fasts, None, 40),
+    ):
+        cpu = min(one.cpu for one in usages)
+        yield (f"720p {name}", min(one.wall for one in usages), "s", None, SECONDS / speed)
+        yield (f"720p {name}, CPU", cpu, "CPU s", peer, None if share is None else share * peer)
+    for name, cpu in parts["detectors"].items():
+        yield (f"720p detector {name}", cpu, "CPU s", None, None)
+    yield ("720p looking, CPU", parts["cpu"], "CPU s", parts["sessions"] + parts["pictures"], None)
+    yield ("720p all vision detectors, two workers", workers[1], "s", workers[0], 0.65 * workers[0])
+    yield ("720p looking, one worker, peak memory", worker.peak_mb, "MB", None, 600)
+
+
+def _scan(clip: Path, template: str) -> Usage:
+    greenlight = str(Path(sys.executable).with_name("greenlight"))
+    return run([greenlight, "scan", str(clip), "--template", template, "--json"], accept=(0, 10, 20))
+
+
+def _stage(*arguments: str) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(run([sys.executable, "-m", "tests.bench.stage", *arguments]).output)
+    return answer
+
+
+def _everything() -> str:
+    """A template of everything that is seen, without what is read or heard."""
+    strict = load_template("strict")
+    rules = tuple(
+        rule.model_copy(update={"forms": rule.forms & _LOOKING})
+        for rule in strict.rules
+        if rule.forms & _LOOKING - {Form.COVER}
+    )
+    path = CHECKOUT / "build" / "vision.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(strict.model_copy(update={"name": "vision", "rules": rules}).model_dump_json())
+    return str(path)
+
+
+def _environment() -> str:
+    """The Python of an environment with NudeNet, made once and kept in the cache folder."""
+    folder = cache_folder() / "bench" / "nudenet"
+    python = folder / "bin" / "python"
+    ready = folder / "ready"
+    if not ready.is_file() or ready.read_text() != " ".join(NUDENET):
+        uv = str(Path(sys.executable).with_name("uv"))
+        subprocess.run([uv, "venv", "-q", "--clear", "--python", sys.executable, str(folder)], check=True)
+        subprocess.run([uv, "pip", "install", "-q", "--python", str(python), *NUDENET], check=True)
+        ready.write_text(" ".join(NUDENET))
+    return str(python)
