@@ -27,7 +27,7 @@ _SPACE = "▁".encode()
 _UNLIKELY = 0.5
 """Less likely words are not what was said: of the development clips, all other languages and nearly all noise."""
 _INVENTED = frozenset(("you", "thank you for watching"))
-_FOREIGN = re.compile("[^\0-\u024f‐-„…]")
+_FOREIGN = re.compile("[©]|[^\0-\u024f‐-„…]")
 """What it writes of silence, music and games: notes and letters of other alphabets among others."""
 
 

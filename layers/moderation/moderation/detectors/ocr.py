@@ -29,6 +29,8 @@ _STRAY = 4
 """Pixels of the small picture: the largest blot that is nothing, and how much of one may lie outside known lines."""
 _ALONG, _ACROSS = 3.0, 1.0
 """Heights of a line that are looked at beyond its ends and beside it: a glance may show but a part of it."""
+_SNAP = 16
+"""Parts of the large picture begin and end at multiples of this."""
 _CLOSE = 24.0
 """Pixels high that lines are made for a close look, unless they are smaller in the large picture."""
 _COARSEST = 0.6
@@ -177,10 +179,10 @@ def _region(blot: Sequence[Run], scales: tuple[float, float], picture: Picture) 
     wide, high = (_ALONG, _ACROSS) if level else (_ACROSS, _ALONG)
     left, top, right, bottom = line.bounds()
     sides = (
-        max(0, floor((left - wide * height) * scales[0] / GRID) * GRID),
-        max(0, floor((top - high * height) * scales[1] / GRID) * GRID),
-        min(picture.width, ceil((right + wide * height) * scales[0] / GRID) * GRID),
-        min(picture.height, ceil((bottom + high * height) * scales[1] / GRID) * GRID),
+        max(0, floor((left - wide * height) * scales[0] / _SNAP) * _SNAP),
+        max(0, floor((top - high * height) * scales[1] / _SNAP) * _SNAP),
+        min(picture.width, ceil((right + wide * height) * scales[0] / _SNAP) * _SNAP),
+        min(picture.height, ceil((bottom + high * height) * scales[1] / _SNAP) * _SNAP),
     )
     return _Region(sides, min(1.0, max(_COARSEST, _CLOSE / (height * scales[1]))))
 

@@ -70,7 +70,7 @@ class Template(Model):
         default="whisper", description="what recognises speech: all languages, or English alone for less"
     )
     ocr: Literal["tiny", "small"] = Field(
-        default="tiny", description="what reads text in pictures: small reads more symbols and costs five times as much"
+        default="tiny", description="what reads text in pictures: small reads more symbols and costs four times as much"
     )
     images: tuple[Name, ...] = Field(default=(), description="the owner's libraries of pictures to look out for")
     heads: tuple[Name, ...] = Field(
