@@ -1,6 +1,6 @@
 # Everything is installed into .venv of this checkout and one cache folder. `make help` lists the targets.
 PYTHON ?= python3
-PYTEST_FLAGS ?= --numprocesses auto --dist loadgroup
+PYTEST_FLAGS ?= --numprocesses auto --dist loadfile
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/greenlight
 
 export UV_CACHE_DIR := $(CACHE)/uv
@@ -10,6 +10,8 @@ export __SAM_CLI_APP_DIR := $(CACHE)/sam
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_PYTHON_DOWNLOADS := never
+# As in Lambda: numpy's threads would only wait for each other while the other processor is busy.
+export OPENBLAS_NUM_THREADS := 1
 # npm comes from PATH or, where there is none, from requirements/node.lock into .venv/bin.
 export PATH := $(PATH):$(CURDIR)/.venv/bin
 

@@ -1,4 +1,4 @@
-"""The local stack for all tests of the whole system; those that use it run in one process of pytest-xdist."""
+"""The local stack for all tests of the whole system. Each process of pytest-xdist has one, and runs whole files."""
 
 from pathlib import Path
 
@@ -14,7 +14,5 @@ _KINDS = {"workflow": pytest.mark.workflow, "e2e": pytest.mark.e2e}
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "stack" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("stack"))
         if mark := _KINDS.get(item.path.relative_to(_HERE).parts[0]):
             item.add_marker(mark)

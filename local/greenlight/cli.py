@@ -1,6 +1,7 @@
 """The command line. Every command is thin: it parses, calls, shows."""
 
 import json
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -16,6 +17,9 @@ from greenlight.exits import OF_SUGGESTION, Exit
 from greenlight.stack import cli as stack_cli
 from moderation.models.job import JobError
 from moderation.models.verdict import Verdict
+
+# As in Lambda, and before anything loads numpy: its threads would only wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 SUB_COMMANDS = {
     "weights": "greenlight.weights.cli:app",

@@ -281,7 +281,7 @@ def test_review_keeps_who_decided(deployment: Deployment) -> None:
 
 
 def test_feedback_is_kept_and_listed(deployment: Deployment) -> None:
-    deployment.with_job(waiting_media())
+    deployment.with_job(waiting_media(), template=QR_ONLY)
     route = "POST /v1/feedback"
     early = documented(deployment.call("feedback", event_of("feedback")), route)
     assert (early.status, early.code) == (404, "job_not_found")  # there is no verdict yet

@@ -14,6 +14,7 @@ from PIL import Image
 from greenlight.api import Api
 from greenlight.stack.stack import Stack
 from moderation.aws.objects import S3Objects
+from moderation.models.template import Form
 from moderation.models.verdict import Verdict
 from tests import clips
 from tests.stored import object_keys
@@ -29,11 +30,12 @@ def verdict(api: Api) -> Verdict:
 
 
 def test_ten_segments_are_inline_and_all_are_in_the_file(verdict: Verdict) -> None:
-    assert verdict.segments_total == clips.CODES > len(verdict.segments) == 10
+    assert verdict.segments_total >= clips.CODES > len(verdict.segments) == 10
 
     whole = Verdict.model_validate_json(httpx.get(verdict.segments_file or "").raise_for_status().content)
 
-    assert sorted(segment.start for segment in whole.segments) == pytest.approx(
+    assert verdict.segments_total == len(whole.segments)
+    assert sorted(segment.start for segment in whole.segments if segment.form is Form.CODE) == pytest.approx(
         [2.0 * number for number in range(clips.CODES)], abs=0.1
     )
     bare = [segment.model_copy(update={"picture": None}) for segment in verdict.segments]

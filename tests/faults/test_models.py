@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from greenlight.weights.store import weights_folder
 from moderation.coverage import Evidence
@@ -42,10 +42,13 @@ def whole() -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def picture() -> dict[str, bytes]:
-    """A photo-like picture at both sizes."""
-    noise = np.random.default_rng(1).integers(90, 160, (256, 256, 3), dtype=np.uint8)
+    """A photo-like picture with a caption at both sizes."""
+    shown = Image.fromarray(np.random.default_rng(1).integers(90, 160, (256, 448, 3), dtype=np.uint8))
+    draw = ImageDraw.Draw(shown)
+    draw.rectangle((0, 190, 448, 256), fill="black")
+    draw.text((20, 196), "Breaking news", fill="white", font=ImageFont.load_default(44))
     stored = BytesIO()
-    Image.fromarray(noise).save(stored, "JPEG")
+    shown.save(stored, "JPEG")
     return dict.fromkeys({size.name for size in sizes(SPECS)}, stored.getvalue())
 
 
@@ -62,8 +65,8 @@ def test_a_broken_model_is_never_clean_and_harms_no_other(
 ) -> None:
     # GIVEN weights of which one file is not what it should be
     other = whole[MODELS[(MODELS.index(model) + 1) % len(MODELS)]]
-    for name, path in whole.items():
-        if name != model:
+    for path in weights_folder().iterdir():
+        if path.is_file() and path != whole[model]:
             (tmp_path / path.name).symlink_to(path)
     broken = HARMS[harm](whole[model].read_bytes(), other.read_bytes())
     if broken is not None:

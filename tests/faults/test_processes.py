@@ -87,7 +87,7 @@ def victims(stack: Stack, api: Api, bus: Bus, tmp_path_factory: pytest.TempPathF
 @pytest.fixture(scope="module")
 def first(api: Api, victims: dict[Harm, str]) -> dict[Harm, MediaView]:
     """How the first job of each ended."""
-    return {harm: api.wait(media_id, timeout=120, until=judged) for harm, media_id in victims.items()}
+    return {harm: api.wait(media_id, timeout=300, until=judged) for harm, media_id in victims.items()}
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def second(api: Api, stack: Stack, victims: dict[Harm, str], first: dict[Harm, M
             assert object_keys(stack, "Playback", media_id) == []
             api.moderate_again(media_id)
     for media_id in victims.values():
-        api.wait(media_id, timeout=120, until=judged)
+        api.wait(media_id, timeout=300, until=judged)
     return {harm: api.wait(media_id, 60, _at_rest) for harm, media_id in victims.items()}
 
 

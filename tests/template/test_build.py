@@ -19,7 +19,7 @@ ELF_MACHINE = {"x86_64": 62, "arm64": 183}
 NO_PYTHON = {"LAMBDA_PYTHON": ""}
 ANY_PYTHON = {"LAMBDA_PYTHON": sys.executable}
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("build")]
+pytestmark = pytest.mark.slow
 
 
 def build(architecture: str, folder: Path, more: dict[str, str]) -> Path:

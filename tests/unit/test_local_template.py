@@ -111,8 +111,9 @@ def test_maps_run_no_more_at_once_than_this_machine_can(local: Template) -> None
     shipped = read(CHECKOUT / "functions" / "moderation.asl.yaml")
     definition = local["Resources"]["Moderation"]["Properties"]["Definition"]
 
-    branches = definition["States"]["Look"]["Branches"]
+    states = definition["States"]
 
-    assert [state["MaxConcurrency"] for branch in branches for state in branch["States"].values()] == [2, 2]
-    definition_without = definition | {"States": definition["States"] | {"Look": shipped["States"]["Look"]}}
-    assert definition_without == shipped
+    maps = [state for branch in states["Look"]["Branches"] for state in branch["States"].values()]
+    assert [state["MaxConcurrency"] for state in (*maps, states["Windows"])] == [2, 2, 2]
+    unbounded = {name: shipped["States"][name] for name in ("Look", "Windows")}
+    assert definition | {"States": states | unbounded} == shipped

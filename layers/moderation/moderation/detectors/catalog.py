@@ -233,7 +233,7 @@ CATALOG: tuple[DetectorSpec, ...] = (
     DetectorSpec(
         name="ocr_small",
         version="1",
-        models=("text_boxes_small", "text_lines_small"),
+        models=("text_boxes", "text_boxes_small", "text_lines_small"),
         size=DETAIL,
         reports=_READ,
         implementation="moderation.detectors.ocr:SmallOcr",

@@ -125,7 +125,8 @@ class Ocr:
         picture = frame.rgb(DETAIL)
         regions = _regions(suspects, (picture.width / small.width, picture.height / small.height), picture)
         boxes = [box for region in regions for box in self._look(frame, picture, region)]
-        fresh = self._read(frame, picture, [box for box in boxes if not _among(_sides(box), still)])
+        read = self._read(frame, picture, [box for box in boxes if not _among(_sides(box), still)])
+        fresh = _distinct(sorted(read, key=lambda line: line.reading.score))
         # What now stands in a place is compared with, not all that ever stood there.
         others = (line for line in self._known if line not in still and not _among(line.sides, fresh))
         self._known = (*others, *still, *fresh)[-_REMEMBERED:]

@@ -37,7 +37,8 @@ class TextJudging:
     def run(self, job_id: str) -> Reading:
         """Judge the title, what pictures show in writing and what is said, and leave what was found.
 
-        What earlier steps left nothing of has no texts: coverage shows that gap. A part that fails is named.
+        What earlier steps left nothing of has no texts: coverage shows that gap. A part that fails is named. Where
+        there is nothing to read nothing is loaded: many videos have neither a title nor words.
         """
         job = self.store.job(job_id)
         work = Work(job.media_id, job.job_id)
@@ -45,7 +46,7 @@ class TextJudging:
         texts = list(self._texts(job, work))
         found: list[list[TextFinding]] = [[] for _ in texts]
         failed: dict[str, str] = {}
-        for spec in specs:
+        for spec in specs if texts else ():
             try:
                 for findings, more in zip(found, self._judged(spec, job.template.keywords, texts), strict=True):
                     findings += more
