@@ -8,7 +8,7 @@ import pytest
 from greenlight.weights import ensure_weights
 from moderation.detectors.speech import RATE
 from moderation.models.errors import Transient
-from moderation.models.sound import Hearing
+from moderation.models.sound import Hearing, Utterance
 from moderation.models.template import Form, Rule, Template
 from moderation.services.templates import load_template
 from tests.builders import audio_plan, sounding
@@ -146,6 +146,20 @@ def test_a_broken_model_is_never_silence(tmp_path: Path, model: str, harm: bytes
     (track,) = studio.hear().tracks
     assert set(track.failed) == {"voice"}
     assert (track.heard, track.events) == (0, ())
+
+
+def test_speech_without_a_word_is_not_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a recogniser that knows no word of what is said for ten seconds, pauses included
+    class Foreign:
+        def transcribe(self, samples: np.ndarray, language: str = "") -> list[Utterance]:
+            return []
+
+    monkeypatch.setattr("moderation.services.hear._recogniser", lambda implementation, weights: Foreign())
+    track = heard(tmp_path, speech(), ENGLISH)
+
+    # THEN it was not heard, rather than nothing said
+    assert track.failed == {"speech_en": "ValueError: 10 s of speech were not understood"}
+    assert track.heard == 0
 
 
 def test_storage_that_fails_for_now_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

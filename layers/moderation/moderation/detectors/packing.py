@@ -26,6 +26,11 @@ class Window:
     pieces: Sequence[Stretch]
     offsets: Sequence[int]
 
+    @property
+    def speech(self) -> int:
+        """Samples of speech in it."""
+        return sum(piece.end - piece.start for piece in self.pieces)
+
     def second(self, second: float) -> float:
         """Where in the sound a second of the window is; what is in the silence between belongs to the nearer piece."""
         place = round(second * RATE)

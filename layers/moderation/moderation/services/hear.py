@@ -25,6 +25,8 @@ from moderation.services.work import Work
 _FULL = 32_768
 """The level that is 1."""
 _REASON = 200
+_NOT_UNDERSTOOD = 5 * RATE
+"""Samples of speech in one window from which on not a single word means a tongue that the recogniser does not know."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,8 @@ class _Ear:
                         for event in self._events()
                     )
                 else:
-                    utterances = tuple(self._utterances(spec, start))
+                    for utterance in self._utterances(spec, start):
+                        utterances += (utterance,)
             except Exception as error:
                 failed[spec.name] = _reason(error)
         return track.model_copy(
@@ -137,7 +140,10 @@ class _Ear:
     def _utterances(self, spec: DetectorSpec, start: float) -> Iterator[Utterance]:
         recogniser = _recogniser(spec.implementation, self._weights)
         for window in windows(self._samples, self._spoken, self._speech):
-            for utterance in recogniser.transcribe(window.samples):
+            said = recogniser.transcribe(window.samples)
+            if not said and window.speech >= _NOT_UNDERSTOOD:
+                raise ValueError(f"{window.speech / RATE:.0f} s of speech were not understood")
+            for utterance in said:
                 yield _placed(utterance, window, start)
 
 
