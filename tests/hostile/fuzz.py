@@ -236,7 +236,8 @@ def _evidence(plan: Plan, segments: Sequence[SegmentFrames]) -> Evidence:
         )
         for frames in segments
     ]
-    return Evidence(plan=plan, scans=scans, covers=(), covers_planned=0, detectors={}, reporters={})
+    reporters = dict.fromkeys(CODES.targets(), frozenset({"codes"}))
+    return Evidence(plan=plan, scans=scans, covers=(), covers_planned=0, detectors={}, reporters=reporters)
 
 
 class Campaign:

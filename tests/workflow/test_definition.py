@@ -34,7 +34,7 @@ def test_the_deployed_state_machine_is_the_shipped_one(stack: Stack) -> None:
     deployed = json.loads(machine["definition"])
 
     # THEN it is the same, but that fewer steps run at a time
-    assert len(_maps(shipped)) == len(_maps(deployed)) == 2
+    assert len(_maps(shipped)) == len(_maps(deployed)) == 3
     for ours, theirs in zip(_maps(shipped), _maps(deployed), strict=True):
         assert 1 <= theirs.pop("MaxConcurrency") <= ours.pop("MaxConcurrency", 1000)
     assert deployed == shipped
