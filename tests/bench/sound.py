@@ -1,7 +1,6 @@
 """What listening costs: the scan_audio step on a minute of speech and without, beside faster-whisper on the same."""
 
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -16,6 +15,7 @@ from greenlight.weights.manifest import Member, load_manifest
 from moderation.detectors.speech import RATE
 from moderation.services.templates import load_template
 from tests.bench.measure import Usage, run
+from tests.bench.peers import environment, python_of
 from tests.builders import audio_plan
 from tests.sounds import Samples, Studio, decoded, noise, wav
 
@@ -76,7 +76,8 @@ def figures(console: Console) -> Iterator[Row]:
         spoken.write_bytes(wav(speech))
         quiet = Path(name) / "quiet.wav"
         quiet.write_bytes(wav(noise(MINUTE, pink=True)))
-        python, model = _environment()
+        folder = environment("faster-whisper", PEER)
+        python, model = str(python_of(folder)), folder / "model"
         peers, whispers, moonshines, quiets = [], [], [], []
         for _ in range(TURNS):
             peers.append(_answer(run([python, "-c", _PEER, str(model), str(spoken)])))
@@ -149,19 +150,6 @@ def _listen(path: Path, recogniser: str) -> tuple[Usage, dict[str, str]]:
 def _answer(usage: Usage) -> dict[str, str]:
     answer: dict[str, str] = json.loads(usage.output.splitlines()[-1])
     return answer
-
-
-def _environment() -> tuple[str, Path]:
-    """The Python of an environment with faster-whisper, made once and kept in the cache folder, and its model."""
-    folder = cache_folder() / "bench" / "faster-whisper"
-    python = folder / "bin" / "python"
-    ready = folder / "ready"
-    if not ready.is_file() or ready.read_text() != " ".join(PEER):
-        uv = str(Path(sys.executable).with_name("uv"))
-        subprocess.run([uv, "venv", "-q", "--clear", "--python", sys.executable, str(folder)], check=True)
-        subprocess.run([uv, "pip", "install", "-q", "--python", str(python), *PEER], check=True)
-        ready.write_text(" ".join(PEER))
-    return str(python), folder / "model"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """What looking costs: every detector of pictures, beside NudeNet as its users run it, measured in the same run."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +8,12 @@ from typing import Any
 
 from rich.console import Console
 
-from greenlight.paths import CHECKOUT, cache_folder
+from greenlight.paths import CHECKOUT
 from moderation.models.template import Form
 from moderation.services.templates import load_template
 from tests.bench import clips
 from tests.bench.measure import Usage, run
+from tests.bench.peers import environment, python_of
 
 SECONDS = 60
 TURNS = 2
@@ -43,7 +43,7 @@ def figures(console: Console) -> Iterator[Row]:
     clip = clips.motion(720, SECONDS)
     everything = _everything()
     with console.status("NudeNet, and every detector of pictures"):
-        python = _environment()
+        python = str(python_of(environment("nudenet", NUDENET)))
         peers, alls, defaults, fasts = [], [], [], []
         for _ in range(TURNS):
             peers.append(run([python, "-c", _PEER, str(clip)]))
@@ -93,16 +93,3 @@ def _everything() -> str:
     path.parent.mkdir(exist_ok=True)
     path.write_text(strict.model_copy(update={"name": "vision", "rules": rules}).model_dump_json())
     return str(path)
-
-
-def _environment() -> str:
-    """The Python of an environment with NudeNet, made once and kept in the cache folder."""
-    folder = cache_folder() / "bench" / "nudenet"
-    python = folder / "bin" / "python"
-    ready = folder / "ready"
-    if not ready.is_file() or ready.read_text() != " ".join(NUDENET):
-        uv = str(Path(sys.executable).with_name("uv"))
-        subprocess.run([uv, "venv", "-q", "--clear", "--python", sys.executable, str(folder)], check=True)
-        subprocess.run([uv, "pip", "install", "-q", "--python", str(python), *NUDENET], check=True)
-        ready.write_text(" ".join(NUDENET))
-    return str(python)

@@ -6,11 +6,11 @@ from typing import ClassVar
 
 import pytest
 
-from moderation.detectors import scanner
 from moderation.detectors.base import Frame, FrameResult, Moment
 from moderation.detectors.catalog import CATALOG
 from moderation.detectors.following import follow
 from moderation.detectors.scanner import Scanner
+from moderation.models.errors import reason
 from moderation.models.observation import FrameLook, Observation
 from moderation.models.template import Form
 from tests.unit.detectors.conftest import FOLLOWING
@@ -91,4 +91,4 @@ def test_what_cannot_be_read_fails_every_detector_that_needs_it(spec: object, tm
 
 
 def test_reasons_are_short() -> None:
-    assert len(scanner.reason(RuntimeError("x" * 1000))) == 200
+    assert len(reason(RuntimeError("x" * 1000))) == 200

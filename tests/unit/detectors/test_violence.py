@@ -132,3 +132,13 @@ def test_the_real_network_sees_no_fight_in_a_square(weights: Path) -> None:
 def test_a_network_that_fails_is_no_answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Violence().note(Seen(moving(5), SOMEBODY, tmp_path))
+
+
+def test_a_track_without_clips_was_not_looked_at() -> None:
+    # GIVEN looks over two seconds and more, none of which begins a clip, as of two pictures a second
+    moments: list[Moment[float | None]] = [Moment(float(second), second, None) for second in range(3)]
+
+    # THEN that is a failure, and not a track without fights; what is shorter than a clip has none
+    with pytest.raises(ValueError, match="no clips"):
+        Violence().follow(moments)
+    assert Violence().follow(moments[:2]) == [[], []]

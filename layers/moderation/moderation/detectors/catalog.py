@@ -195,7 +195,7 @@ CATALOG: tuple[DetectorSpec, ...] = (
     ),
     DetectorSpec(
         name="violence",
-        version="1",
+        version="2",
         models=("fight", "nanodet"),
         size=CLASSIFY,
         reports=frozenset({(Form.IMAGE, "terror", "violence")}),

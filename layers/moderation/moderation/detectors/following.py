@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from moderation.detectors.base import Follower, FrameResult, Moment
-from moderation.detectors.scanner import reason
+from moderation.models.errors import reason
 from moderation.models.observation import FrameLook, Observation
 
 

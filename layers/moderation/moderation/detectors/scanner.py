@@ -10,10 +10,9 @@ from moderation.detectors.base import Detector, Embedding, Follower, Frame, Fram
 from moderation.detectors.catalog import CLASSIFY, DetectorSpec
 from moderation.detectors.nsfwjs import Nsfwjs
 from moderation.detectors.pdq import pdq
+from moderation.models.errors import reason
 from moderation.models.observation import Observation
 from moderation.models.template import Form
-
-_REASON = 200
 
 Owned = Mapping[str, Mapping[str, bytes | None]]
 """What the owner of a template added to what is shipped: by kind and name a document, None for one that is missing."""
@@ -57,11 +56,6 @@ class Scanner:
             hashed = pdq(frame.rgb(CLASSIFY)) if CLASSIFY.name in pictures else None
             embedding = frame.result(Nsfwjs).embedding if Nsfwjs.name in self._models else None
         return embedding, hashed
-
-
-def reason(error: Exception) -> str:
-    """Why a detector failed, short."""
-    return f"{type(error).__name__}: {error}"[:_REASON]
 
 
 def _load(spec: DetectorSpec, owned: Owned) -> Any:

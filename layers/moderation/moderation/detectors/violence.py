@@ -15,6 +15,8 @@ from moderation.models.template import Form
 _SURE = 0.3
 _MOTION = 3.0
 _CELLS = 7
+_LENGTH = 2.0
+"""Seconds of a clip: from so much on there should be one."""
 _HOLD = 4.0
 """Seconds for which a clip speaks for the frames that come after its own: until the next one."""
 _BESIDE = 6.0
@@ -42,11 +44,14 @@ class Violence:
         return FightClip(frame.weights).run(pictures)
 
     def follow(self, moments: Sequence[Moment[float | None]]) -> list[list[Observation]]:
+        """Raises ValueError where there was no clip to look at."""
         begun: dict[int, tuple[float, float]] = {}
         for moment in moments:
             if moment.note is not None:
                 begun.setdefault(moment.picture, (moment.time, moment.note))
         clips = list(begun.values())
+        if not clips and moments and moments[-1].time - moments[0].time >= _LENGTH:
+            raise ValueError("there are no clips: pictures come too slowly, or only some of them are decoded")
         scores = [_confirmed(clips, place) for place in range(len(clips))]
         starts = [time for time, _ in clips]
         found: list[list[Observation]] = []

@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+_MAX_REASON = 200
+
 
 class ErrorCode(StrEnum):
     """Stable, machine-readable codes of the HTTP API (`error.code`)."""
@@ -32,6 +34,11 @@ class ModerationError(Exception):
         self.code = code
         self.message = message
         self.details = details
+
+
+def reason(error: Exception) -> str:
+    """Why a detector failed, short enough to be kept for every frame."""
+    return f"{type(error).__name__}: {error}"[:_MAX_REASON]
 
 
 class Transient(Exception):

@@ -17,6 +17,7 @@ from moderation.detectors.packing import Window, windows, within
 from moderation.detectors.speech import RATE, Recogniser
 from moderation.detectors.vad import Silero, Stretch, stretches
 from moderation.detectors.yamnet import YamNet
+from moderation.models.errors import reason
 from moderation.models.plan import AudioTrack, Plan, SegmentSpan
 from moderation.models.sound import Hearing, SoundEvent, TrackHearing, Utterance, Word
 from moderation.ports import MediaStore, NotFound, Objects
@@ -24,7 +25,6 @@ from moderation.services.work import Work
 
 _FULL = 32_768
 """The level that is 1."""
-_REASON = 200
 _NOT_UNDERSTOOD = 5 * RATE
 """Samples of speech in one window from which on not a single word means a tongue that the recogniser does not know."""
 
@@ -65,7 +65,7 @@ class Listening:
         try:
             samples = self._samples(work.sound(span.index, track.index))
         except (NotFound, EOFError, ValueError, wave.Error) as error:
-            return _failed(silent, specs, _reason(error))
+            return _failed(silent, specs, reason(error))
         ear = _Ear(self.weights, samples, own=None if last else span.end - span.start)
         reached = span.start + len(samples) / RATE - begins
         return ear.hear(silent, specs, span.start, heard=round(max(0.0, min(reached, planned)), 3))
@@ -106,7 +106,7 @@ class _Ear:
                     for utterance in self._utterances(spec, start):
                         utterances += (utterance,)
             except Exception as error:
-                failed[spec.name] = _reason(error)
+                failed[spec.name] = reason(error)
         return track.model_copy(
             update={
                 "heard": 0.0 if failed else heard,
@@ -166,7 +166,3 @@ def _placed(utterance: Utterance, window: Window, start: float) -> Utterance:
 
 def _failed(track: TrackHearing, specs: Sequence[DetectorSpec], reason: str) -> TrackHearing:
     return track.model_copy(update={"failed": {spec.name: reason for spec in specs}})
-
-
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:_REASON]

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from moderation.captions import texts_of
 from moderation.detectors.catalog import DetectorSpec, needed
 from moderation.models.base import Model
+from moderation.models.errors import reason
 from moderation.models.job import Job
 from moderation.models.keywords import KeywordLibrary
 from moderation.models.observation import Scan
@@ -20,8 +21,6 @@ from moderation.models.template import Form
 from moderation.ports import MediaStore, NotFound, Objects
 from moderation.services.work import Work, library
 from moderation.text.judge import asked_for, make
-
-_REASON = 200
 
 M = TypeVar("M", bound=Model)
 
@@ -51,7 +50,7 @@ class TextJudging:
                 for findings, more in zip(found, self._judged(spec, job.template.keywords, texts), strict=True):
                     findings += more
             except Exception as error:  # whatever it is: what could not be judged is not clean
-                failed[spec.name] = f"{type(error).__name__}: {error}"[:_REASON]
+                failed[spec.name] = reason(error)
         targets = job.template.targets()
         reading = Reading(
             texts=tuple(
