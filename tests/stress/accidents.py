@@ -1,8 +1,8 @@
 """What goes wrong on purpose: code that stands before the handlers of a local stack and fails now and then.
 
-Whether a call fails is decided by the seed, the function, what it is called for, and how often it was called for
-that, so that a step fails in the same places however the machine is busy. Each accident is written down before it
-happens, in one file per function.
+Whether a call fails is decided by the seed, the function, and how often it was called before, so that a seed brings
+the same accidents however the machine is busy; only whom they meet differs, for ids are random. Each accident is
+written down before it happens, in one file per function.
 """
 
 import json
@@ -63,10 +63,10 @@ def subject(event):
 
 def accident(event):
     what = subject(event)
-    calls = LOG / "calls" / "-".join(map(str, ({name!r}, *what)))
-    with calls.open("a") as file:
-        file.write("x")
-    dice = random.Random("{seed} {name} " + "-".join(map(str, what)) + " " + str(calls.stat().st_size))
+    with (LOG / "{name}.calls").open("ab", buffering=0) as file:
+        file.write(b"x")
+        call = file.tell()  # after our own byte, whoever writes at the same time
+    dice = random.Random(f"{seed} {name} {{call}}")
     drawn, before = dice.random(), dice.random() < 0.5
     for kind, rate in RATES.items():
         if drawn < rate:
@@ -99,7 +99,7 @@ class Accidents:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        (folder / "calls").mkdir(parents=True)
+        folder.mkdir()
 
     def unseen(self) -> set[str]:
         """Jobs with a segment that was not looked at: its scan died before its work. After it, nothing is missing."""
