@@ -2,8 +2,8 @@
 
 import json
 import os
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -46,8 +46,7 @@ class _Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in SUB_COMMANDS:
             return super().get_command(ctx, cmd_name)
-        module, _, name = SUB_COMMANDS[cmd_name].partition(":")
-        loaded = getattr(import_module(module), name)
+        loaded = resolve_name(SUB_COMMANDS[cmd_name])
         if not isinstance(loaded, typer.Typer):
             single = typer.Typer(add_completion=False)
             single.command()(loaded)

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from greenlight.libraries import Libraries
+from moderation.detectors.inference import release
 from moderation.memory.media_store import MemoryMediaStore
 from moderation.memory.objects import FolderObjects
 from moderation.memory.uploads import LocalUploads
@@ -117,6 +118,7 @@ def scan(
             each("segments", planned.segments)
             with suppress(Permanent, Transient):
                 each("windows", Refining(store, objects).run(job.job_id).windows)
+            release()
             progress("texts", 0, 1)
             with suppress(Permanent, Transient):
                 TextJudging(store, objects, weights).run(job.job_id)

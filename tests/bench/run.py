@@ -18,6 +18,7 @@ from greenlight.paths import CHECKOUT
 from moderation.media.ffmpeg import executable
 from tests.bench import clips, handlers, sound, texts, vision
 from tests.bench.measure import Usage, run
+from tests.bench.templates import seen
 
 CORES = 2
 TURNS = 3
@@ -57,15 +58,16 @@ def decode(clip: Path) -> Usage:
 def of_clip(height: int, console: Console) -> Iterator[Figure]:
     """Speed and memory on 60 seconds of full motion. Of speed the best of some turns: others use this machine too."""
     name = f"{height}p"
-    clip = clips.motion(height, 60)
-    limits, extracts, fasts, inferences, scans = [], [], [], [], []
+    clip, default, key_frames = clips.motion(height, 60), seen("default"), seen("fast")
+    limits, extracts, fasts, inferences, scans, wholes = [], [], [], [], [], []
     for turn in range(1, TURNS + 1):
         with console.status(f"{name}: decoding, extracting, scanning ({turn} of {TURNS})"):
             limits.append(decode(clip))
-            extracts.append(stage("extract", str(clip), "default"))
-            fasts.append(stage("extract", str(clip), "fast"))
-            inferences.append(stage("detectors", str(clip), "default")[1]["sessions"])
-            scans.append(scan(clip))
+            extracts.append(stage("extract", str(clip), default))
+            fasts.append(stage("extract", str(clip), key_frames))
+            inferences.append(stage("detectors", str(clip), default)[1]["sessions"])
+            scans.append(scan(clip, default))
+            wholes.append(scan(clip))
     limit = min(limits, key=lambda usage: usage.cpu)
     extracted = min((answer for _, answer in extracts), key=lambda answer: answer["extract_cpu"])
     fast = min((answer for _, answer in fasts), key=lambda answer: answer["extract_cpu"])
@@ -77,11 +79,12 @@ def of_clip(height: int, console: Console) -> Iterator[Figure]:
     yield Figure(f"{name} models alone on {extracted['distinct']:.0f} frames", inference, "CPU s")
     yield Figure(f"{name} scan", whole.wall, "s", floor, 1.3 * floor)
     yield Figure(f"{name} scan, all its CPU", whole.cpu, "CPU s", limit.cpu + inference)
+    yield Figure(f"{name} scan with texts, all its CPU", min(usage.cpu for usage in wholes), "CPU s", whole.cpu)
     yield Figure(f"{name} extract stage", extracted["extract_cpu"], "CPU s", limit.cpu, 0.85 * limit.cpu)
     yield Figure(f"{name} plan stage", extracted["plan_wall"], "s", limit.wall)
     yield Figure(f"{name} extract stage, fast", fast["extract_cpu"], "CPU s", limit.cpu, 0.1 * limit.cpu)
     yield Figure(f"{name} extract, peak memory", extract_peak, "MB", None, 300)
-    yield Figure(f"{name} scan, peak memory", max(usage.peak_mb for usage in scans), "MB", None, 700)
+    yield Figure(f"{name} scan, peak memory", max(usage.peak_mb for usage in [*scans, *wholes]), "MB", None, 700)
 
 
 def of_length(console: Console) -> Iterator[Figure]:

@@ -8,18 +8,15 @@ from typing import Any
 
 from rich.console import Console
 
-from greenlight.paths import CHECKOUT
-from moderation.models.template import Form
-from moderation.services.templates import load_template
 from tests.bench import clips
 from tests.bench.measure import Usage, run
 from tests.bench.peers import environment, python_of
+from tests.bench.templates import seen
 
 SECONDS = 60
 TURNS = 2
 NUDENET = ("nudenet==3.4.2", "opencv-python-headless==4.12.0.88", "onnxruntime==1.22.1", "numpy==2.2.6")
 """Under the AGPL: it is installed here only, in an environment of its own, and is no part of anything."""
-_LOOKING = frozenset({Form.IMAGE, Form.CODE, Form.COVER})
 _PEER = """
 import sys, cv2
 from nudenet import NudeDetector
@@ -41,15 +38,15 @@ Row = tuple[str, float, str, float | None, float | None]
 def figures(console: Console) -> Iterator[Row]:
     """(name, value, unit, limit, target) rows."""
     clip = clips.motion(720, SECONDS)
-    everything = _everything()
+    everything, default, fast = (seen(name) for name in ("strict", "default", "fast"))
     with console.status("NudeNet, and every detector of pictures"):
         python = str(python_of(environment("nudenet", NUDENET)))
         peers, alls, defaults, fasts = [], [], [], []
         for _ in range(TURNS):
             peers.append(run([python, "-c", _PEER, str(clip)]))
             alls.append(_scan(clip, everything))
-            defaults.append(_scan(clip, "default"))
-            fasts.append(_scan(clip, "fast"))
+            defaults.append(_scan(clip, default))
+            fasts.append(_scan(clip, fast))
         workers = [_stage("workers", str(clip), everything, str(count))["wall"] for count in (1, 2)]
         parts = _stage("detectors", str(clip), everything)
         worker = run([sys.executable, "-m", "tests.bench.stage", "detectors", str(clip), everything])
@@ -58,8 +55,8 @@ def figures(console: Console) -> Iterator[Row]:
     yield ("720p NudeNet with OpenCV, CPU", peer, "CPU s", None, None)
     for name, usages, share, speed in (
         ("all vision detectors", alls, 2.0, 5),
-        ("default", defaults, 1.2, 8),
-        ("fast", fasts, None, 40),
+        ("default without texts", defaults, 1.2, 8),
+        ("fast without texts", fasts, None, 40),
     ):
         cpu = min(one.cpu for one in usages)
         yield (f"720p {name}", min(one.wall for one in usages), "s", None, SECONDS / speed)
@@ -79,17 +76,3 @@ def _scan(clip: Path, template: str) -> Usage:
 def _stage(*arguments: str) -> dict[str, Any]:
     answer: dict[str, Any] = json.loads(run([sys.executable, "-m", "tests.bench.stage", *arguments]).output)
     return answer
-
-
-def _everything() -> str:
-    """A template of everything that is seen, without what is read or heard."""
-    strict = load_template("strict")
-    rules = tuple(
-        rule.model_copy(update={"forms": rule.forms & _LOOKING})
-        for rule in strict.rules
-        if rule.forms & _LOOKING - {Form.COVER}
-    )
-    path = CHECKOUT / "build" / "vision.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(strict.model_copy(update={"name": "vision", "rules": rules}).model_dump_json())
-    return str(path)

@@ -29,9 +29,17 @@ def load(path: Path) -> Any:
             options.inter_op_num_threads = 1
             options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
             options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+            # An arena keeps the most that any shape of input ever needed; without one, looking takes no longer.
+            options.enable_cpu_mem_arena = False
             options.log_severity_level = 3
             _sessions[path] = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         return _sessions[path]
+
+
+def release() -> None:
+    """Forget all sessions, for a process that goes on without them."""
+    with _loading:
+        _sessions.clear()
 
 
 class Network:

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 from moderation.detectors.base import Detector, Embedding, Follower, Frame, FrameResult
@@ -59,6 +59,5 @@ class Scanner:
 
 
 def _load(spec: DetectorSpec, owned: Owned) -> Any:
-    module, _, name = spec.implementation.partition(":")
-    implementation = getattr(import_module(module), name)
+    implementation = resolve_name(spec.implementation)
     return implementation(owned.get(spec.owned, {})) if spec.owned else implementation()

@@ -5,8 +5,8 @@ import wave
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 
 import numpy as np
 
@@ -149,8 +149,7 @@ class _Ear:
 
 @cache
 def _recogniser(implementation: str, weights: Path) -> Recogniser:
-    module, _, name = implementation.partition(":")
-    recogniser: Recogniser = getattr(import_module(module), name)(weights)
+    recogniser: Recogniser = resolve_name(implementation)(weights)
     return recogniser
 
 

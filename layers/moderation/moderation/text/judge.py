@@ -3,11 +3,12 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from functools import cache
-from importlib import import_module
 from json import loads
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Protocol
 
+from moderation.detectors.catalog import CATALOG
 from moderation.models.keywords import Action, KeywordLibrary
 from moderation.models.reading import Hit, HitSource, Text, TextFinding
 from moderation.models.template import Form
@@ -27,7 +28,8 @@ _MOST_HITS = 20
 _LONGEST_TEXT = 20_000
 """Characters that are looked at of one text: more than any title, line or utterance has."""
 
-PARTS = {"words": "moderation.text.judge:WordPart", "text_models": "moderation.text.meaning:MeaningPart"}
+PARTS = {spec.name: spec.implementation for spec in CATALOG if spec.step == "text"}
+"""The parts there are, by name."""
 
 
 class Part(Protocol):
@@ -99,8 +101,7 @@ class Judge:
 
 def make(implementation: str, weights: Path, libraries: Sequence[KeywordLibrary]) -> Part:
     """The part named "module:Class", which is imported only now. Raises what its making raises."""
-    module, _, name = implementation.partition(":")
-    part: Part = getattr(import_module(module), name)(weights, libraries)
+    part: Part = resolve_name(implementation)(weights, libraries)
     return part
 
 
