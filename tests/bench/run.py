@@ -99,7 +99,7 @@ def of_length(console: Console) -> Iterator[Figure]:
 
 
 def of_size(console: Console) -> Iterator[Figure]:
-    """Frames in a decoder grow with the picture: the largest must fit the extract function's 3,008 MB with ease."""
+    """Frames in a decoder grow with the picture: the largest must fit the extract function's 2,048 MB."""
     with console.status("8192 x 4320 pixels"):
         usage, _ = stage("extract", str(clips.largest()), "default")
     yield Figure("8192 x 4320 extract, peak memory", usage.peak_mb, "MB", None, 1500)

@@ -108,8 +108,8 @@ class _Shares:
 
 
 @lru_cache(maxsize=10_000)
-def segments(seconds: float, key_frames_only: bool = False) -> tuple[float, ...]:
+def segments(seconds: float) -> tuple[float, ...]:
     """The lengths of the segments that plan cuts a video into, in seconds."""
     keys = [KEYS * number for number in range(int(seconds / KEYS) + 1)]
-    cuts = cut_at_keys(keys, seconds, segment_length(seconds, key_frames_only))
+    cuts = cut_at_keys(keys, seconds, segment_length(seconds))
     return tuple(end - start for start, end in pairwise(cuts))

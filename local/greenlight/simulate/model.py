@@ -156,7 +156,7 @@ class Model:
     def _arrive(self, seconds: float) -> Flow:
         for time, video in self.load.arrivals(seconds):
             yield self.env.timeout(time - self.env.now)
-            cuts = segments(video.seconds, self.load.key_frames_only)
+            cuts = segments(video.seconds)
             megabytes = min(video.seconds * self.known["bitrate"][video.height] / 8, MAX_SIZE / 1e6)
             upload = Upload(video, time, cuts, megabytes)
             self.uploads.append(upload)

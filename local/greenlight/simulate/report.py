@@ -26,7 +26,7 @@ def report(model: Model, breaks: Sequence[Break]) -> dict[str, Any]:
     paid, uploads = costs(model), model.uploads
     total = sum(paid.values())
     longest = max(uploads, key=lambda upload: upload.events)
-    pieces = len(segments(max(model.load.lengths or LENGTHS), model.load.key_frames_only))
+    pieces = len(segments(max(model.load.lengths or LENGTHS)))
     hours_a_day = model.minutes / 60 / model.window * 86_400
     return {
         "load": {

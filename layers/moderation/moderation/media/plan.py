@@ -17,9 +17,8 @@ from moderation.media.ffmpeg import LIMITS, Limits, MediaRefused, run
 from moderation.media.probe import Header, Stream, read_header
 from moderation.models.plan import AudioTrack, Evasion, Plan, RefusalCode, SegmentSpan, TrackSpan, VideoTrack
 
-SHORTEST, LONGEST = 15.0, 300.0
+SHORTEST, LONGEST = 30.0, 300.0
 """Seconds of a segment: long enough to pay for a start of ffmpeg, short enough for one Lambda call."""
-_SHORTEST_BY_KEYS = 30.0
 SEGMENTS = 88
 """A long media is cut into so many, or one more for the rest."""
 _SPARSE = 60.0
@@ -436,7 +435,7 @@ def _segments(
     interval: float,
     key_frames_only: bool,
 ) -> Iterator[SegmentSpan]:
-    target = segment_length(duration, key_frames_only)
+    target = segment_length(duration)
     cuts = [0.0, duration]
     moving = [track for track in video if not track.stream.attached]
     if moving and seekable:
@@ -460,9 +459,9 @@ def _segments(
         )
 
 
-def segment_length(duration: float, key_frames_only: bool = False) -> float:
+def segment_length(duration: float) -> float:
     """The seconds that segments of a media of `duration` seconds aim at."""
-    return min(max(duration / SEGMENTS, _SHORTEST_BY_KEYS if key_frames_only else SHORTEST), LONGEST)
+    return min(max(duration / SEGMENTS, SHORTEST), LONGEST)
 
 
 def cut_at_keys(keys: Sequence[float], duration: float, target: float) -> list[float]:
