@@ -156,6 +156,7 @@ class Stage(World):
                 "scan.Scanner": self._scanner,
                 "scan.open_cover": self._open_cover,
                 "scan.load": lambda path: None,
+                "upload.SINGLE_POST_LIMIT": 1000,
             }.items():
                 patches.enter_context(patch(f"moderation.services.{name}", stand_in))
             patches.callback(self.pool.shutdown)

@@ -4,7 +4,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,11 +19,13 @@ from moderation.models.errors import ErrorCode, ModerationError, Permanent, Tran
 from moderation.models.event import MediaStatusChanged, MediaUploaded, ModerationCompleted
 from moderation.models.job import UPLOAD_TRIGGER, Job, JobState
 from moderation.models.media import Media, MediaStatus, cover_key, source_key
+from moderation.models.notification import ArrivedObject
 from moderation.models.verdict import Suggestion
 from moderation.ports import Conflict, NotFound
 from moderation.services.feedback import GiveFeedback
 from moderation.services.media import ModerateAgain
 from moderation.services.review import Decide
+from moderation.services.upload import CompleteUpload, PartDone
 from moderation.services.work import derived_prefixes
 from tests.property.stage import SCORES, Content, Execution, Stage, Write, content_of
 from tests.property.turns import Died, Fault, Turn
@@ -43,6 +45,9 @@ FATES: st.SearchStrategy[Fate] = st.one_of(
 )
 """How many uses of ports a call gets on with, and what befalls the next; without a fault it stops there for now."""
 MODES = st.sampled_from(["pre", "post"])
+WHOLE, IN_PARTS = 1000, 2000
+"""Bytes of a file that is posted whole, and of one that is sent in parts."""
+SIZES = st.sampled_from([WHOLE, WHOLE, IN_PARTS])
 Request = Literal["normal", "blocked", "again", "again, lax", "delete", "feedback"]
 REQUESTS: st.SearchStrategy[Request] = st.sampled_from([*get_args(Request)[:-2] * 3, *get_args(Request)])
 CONTENTS = st.sampled_from([Content.CLEAN, Content.CLEAN, *Content])
@@ -80,6 +85,7 @@ class MediaLifecycle(RuleBasedStateMachine):
         self.folder = Path(self.closing.enter_context(tempfile.TemporaryDirectory(prefix="lifecycle-")))
         self.media: list[str] = []
         self.first: dict[str, bytes] = {}
+        self.joining: dict[str, bytes] = {}
         self.forgotten: set[str] = set()
         self.lost: set[str] = set()
         self.messages: list[Message] = []
@@ -93,6 +99,7 @@ class MediaLifecycle(RuleBasedStateMachine):
         daily=st.sampled_from([0, 0, 0, 30]),
         mode=MODES,
         covers=st.sampled_from([0, 0, 1]),
+        size=SIZES,
         content=CONTENTS,
         overwritten=st.booleans(),
         progress=st.integers(0, 2),
@@ -104,6 +111,7 @@ class MediaLifecycle(RuleBasedStateMachine):
         daily: int,
         mode: str,
         covers: int,
+        size: int,
         content: Content,
         overwritten: bool,
         progress: int,
@@ -116,9 +124,11 @@ class MediaLifecycle(RuleBasedStateMachine):
         self.world = Stage(self.folder, auto_block=auto_block, keep_post_on_failure=keep, daily=budget)
         self.auto_block, self.keep = auto_block, keep
         self.closing.enter_context(self.world.played())
-        media_id = self._sign(mode, covers)
+        media_id = self._sign(mode, covers, size)
         for _ in range(1 + overwritten):
             self._upload(source_key(media_id), content)
+        if size > WHOLE:
+            self._bring(self.messages[-1])  # the call that joins the parts, upon which S3 tells
         self._bring(self.messages[-1])
         while progress > 0 and self._ready():
             self._step(self._ready()[0], 0)
@@ -137,9 +147,9 @@ class MediaLifecycle(RuleBasedStateMachine):
     # ── uploaders and S3 ──
 
     @precondition(lambda self: len(self.media) < 2)
-    @rule(mode=MODES, covers=st.integers(0, 2))
-    def sign(self, mode: str, covers: int) -> None:
-        self._sign(mode, covers)
+    @rule(mode=MODES, covers=st.integers(0, 2), size=SIZES)
+    def sign(self, mode: str, covers: int, size: int) -> None:
+        self._sign(mode, covers, size)
 
     @rule(number=NUMBERS, cover=st.sampled_from([None, None, 0, 1]), content=CONTENTS)
     def upload(self, number: int, cover: int | None, content: Content) -> None:
@@ -427,8 +437,8 @@ class MediaLifecycle(RuleBasedStateMachine):
     def _open_jobs(self) -> list[Job]:
         return [job for m in self._kept() for job in self.world.store.jobs(m) if job.state not in ENDED]
 
-    def _sign(self, mode: str, covers: int) -> str:
-        media_id = self.world.sign(f"standard_{mode}", covers=covers)
+    def _sign(self, mode: str, covers: int, size: int) -> str:
+        media_id = self.world.sign(f"standard_{mode}", covers=covers, size=size)
         self.media.append(media_id)
         return media_id
 
@@ -441,10 +451,33 @@ class MediaLifecycle(RuleBasedStateMachine):
         if key not in {media.source_key, *(cover_key(media_id, cover.index) for cover in media.covers)}:
             return
         self.bodies += 1
-        body = f"{content} {self.bodies}".encode()
+        body = f"{content} {self.bodies}".encode().ljust(media.size)
+        if key == media.source_key and media.size > WHOLE:
+            self._send_part(media, body)
+            return
         self.first.setdefault(key, body)
-        arrive = partial(self.world.ingest.arrived, self.world.bring(key, body))
-        self.messages.append(Message(key, arrive, kept_until=self.world.clock.now() + KEPT))
+        self._tell_of(self.world.bring(key, body))
+
+    def _send_part(self, media: Media, body: bytes) -> None:
+        """The one part that there is, which counts from when the uploader has it joined. It may be sent again."""
+        if media.upload_id is None:
+            return
+        try:
+            part = self.world.uploads.receive_part(media.upload_id, 1, body)
+        except NotFound:
+            return  # joined, or given up
+        self.joining[media.source_key] = body
+        request = CompleteUpload(parts=(PartDone(number=part.number, etag=part.etag),))
+
+        def join() -> None:
+            with suppress(ModerationError):  # it was given up, or another part has taken the place of this one
+                self.world.signing.complete(media.media_id, request)
+
+        self.messages.append(Message(f"join {media.source_key}", join))
+
+    def _tell_of(self, arrived: ArrivedObject) -> None:
+        arrive = partial(self.world.ingest.arrived, arrived)
+        self.messages.append(Message(arrived.key, arrive, kept_until=self.world.clock.now() + KEPT))
 
     def _request(self, what: Request, media_id: str) -> None:
         world = self.world
@@ -517,6 +550,11 @@ class MediaLifecycle(RuleBasedStateMachine):
             if isinstance(turn.error, AssertionError):
                 raise turn.error
             ended(turn.error)
+        for key in self.joining.keys() & set(self.world.uploads.stored()):
+            self.first[key] = self.joining.pop(key)
+            joined = self.world.uploads.identify(key, self.world.uploads.first_version(key))
+            told = ArrivedObject(bucket=joined.bucket, key=key, version_id=joined.version_id, size=joined.size)
+            self._tell_of(told)
         for job_id, media_id in self.world.workflow.started.items():
             if job_id not in self.executions:
                 self.executions[job_id] = Execution(self.world, media_id, job_id)
