@@ -161,7 +161,13 @@ def detectors(clip: Path, template_name: str) -> dict[str, object]:
         for span in plan.segments:
             with tempfile.TemporaryDirectory() as folder:
                 extracted = frames.extract_segment(
-                    clip, plan, span.index, sizes=sizes(specs), deadline=time.monotonic() + HOUR, folder=Path(folder)
+                    clip,
+                    plan,
+                    span.index,
+                    sizes=sizes(specs),
+                    with_clips=any(spec.clips for spec in specs),
+                    deadline=time.monotonic() + HOUR,
+                    folder=Path(folder),
                 )
                 with zipfile.ZipFile(extracted.archive) as stored:
                     for frame in extracted.frames.frames:

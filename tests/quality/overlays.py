@@ -1,9 +1,10 @@
 """Recall and false alarms of pip and overlays, on clips with pictures and logos pasted on them.
 
-    python -m tests.quality.overlays pip CLIPS
-    python -m tests.quality.overlays logos CLIPS --logos FOLDER
+    python -m tests.quality.overlays pip CLIPS...
+    python -m tests.quality.overlays logos CLIPS... --logos FOLDER
 
-CLIPS is a folder of benign clips. Those shorter than five seconds are looked at four times a second and cut together.
+CLIPS are folders of clips without overlays. Those shorter than five seconds are looked at four times a second and cut
+together.
 Of the logos seven in ten make the library; the others are pasted as what is not in it.
 """
 
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from greenlight.evaluate.figures import Share
 from greenlight.library import Reference, entry_of
 from greenlight.weights import ensure_weights
 from moderation.detectors.base import Frame, Moment
@@ -23,7 +25,6 @@ from moderation.detectors.lite import Lite
 from moderation.detectors.overlays import Overlays
 from moderation.detectors.pip import Pip
 from moderation.media.ffmpeg import executable
-from tests.quality.measure import wilson
 from tests.unit.detectors.conftest import files
 
 SIZE = (640, 360)
@@ -91,20 +92,20 @@ def table(found: Sequence[float], alarms: Sequence[float], thresholds: Sequence[
     hits, false = np.array(found), np.array(alarms)
     for threshold in thresholds:
         for name, scores in (("recall", hits), ("false alarms", false)):
-            reached = int((scores >= threshold).sum())
-            low, high = wilson(reached, len(scores))
-            print(f"{threshold:.2f} {name}: {reached} of {len(scores)} ({low:.3f}-{high:.3f})")
+            share = Share(int((scores >= threshold).sum()), len(scores))
+            print(f"{threshold:.2f} {name}: {share.hits} of {share.total}: {share}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("pip", "logos"))
-    parser.add_argument("clips", type=Path)
+    parser.add_argument("clips", type=Path, nargs="+")
     parser.add_argument("--logos", type=Path)
-    parser.add_argument("--trials", type=int, default=80)
+    parser.add_argument("--trials", type=int, default=80, help="clips made, and of logos about as many clips without")
     options = parser.parse_args()
     random = np.random.default_rng(11)
-    clips = [opened(path) for path in sorted(options.clips.rglob("*")) if path.suffix in CLIPS]
+    paths = sorted(path for folder in options.clips for path in folder.rglob("*") if path.suffix in CLIPS)
+    clips = [opened(path) for path in paths]
     clips = [clip for clip in clips if len(clip) >= 6]
     if options.what == "pip":
         found = [
@@ -116,18 +117,19 @@ def main() -> None:
         table(found, alarms, (0.38, 0.42, 0.45))
         return
     model = Lite(ensure_weights(["lite"]))
-    paths = sorted(options.logos.glob("*.png"))
-    entries = tuple(entry_of(Reference(path, "logo", "tv"), model) for n, path in enumerate(paths) if n % 10 < 7)
+    logos = sorted(options.logos.glob("*.png"))
+    entries = tuple(entry_of(Reference(path, "logo", "tv"), model) for n, path in enumerate(logos) if n % 10 < 7)
     overlays = Overlays({"tv": LibraryFile(model_sha256="0" * 64, entries=entries).dump()})
-    shown: list[tuple[Path, Image.Image]] = [(path, _visible(Image.open(path).convert("RGBA"))) for path in paths]
+    shown: list[tuple[Path, Image.Image]] = [(path, _visible(Image.open(path).convert("RGBA"))) for path in logos]
     known, other = ([one for n, one in enumerate(shown) if (n % 10 < 7) is inside] for inside in (True, False))
     scores = []
     for _ in range(options.trials):
         path, logo = known[int(random.integers(len(known)))]
         score, name = followed(overlays, with_logo(clips[int(random.integers(len(clips)))][:FRAMES], logo, random))
         scores.append(score if name == path.stem else 0.0)
-    alarms = [followed(overlays, clip[:FRAMES])[0] for clip in clips]
-    for n, clip in enumerate(clips):
+    without = clips[:: max(1, len(clips) // options.trials)]
+    alarms = [followed(overlays, clip[:FRAMES])[0] for clip in without]
+    for n, clip in enumerate(without):
         alarms.append(followed(overlays, with_logo(clip[:FRAMES], other[n % len(other)][1], random))[0])
     table(scores, alarms, (0.15, 0.2, 0.3))
 

@@ -3,6 +3,7 @@
     python -m tests.quality.texts FOLDER
 
 FOLDER holds the CSV files of local/greenlight/texts/recipe.yaml. Texts that the classifiers learnt from are left out.
+Behind F1 stands the interval that holds it in 95 of 100 drawings of as many texts from those held out.
 """
 
 import argparse
@@ -15,7 +16,9 @@ import numpy as np
 
 from greenlight.texts.cli import RECIPE
 from greenlight.texts.data import HeadPlan, Recipe, read
-from greenlight.texts.figures import Figures, figures
+from greenlight.texts.disguise import Homophones
+from greenlight.texts.figures import figures
+from greenlight.texts.fit import Doubles, Flags
 from greenlight.weights import ensure_weights
 from moderation.detectors.catalog import CATALOG
 from moderation.models.reading import Text, TextFinding
@@ -26,6 +29,7 @@ from moderation.text.judge import Judge
 BENIGN = Path(__file__).with_name("benign_titles.csv")
 THRESHOLD = 0.55
 """Above one hint of a list (0.5), at about the boundary of the classifiers."""
+DRAWINGS = 1000
 _HOMOPHONES = str.maketrans(
     {"微": "薇", "信": "❤", "加": "伽", "群": "裙", "发": "珐", "赌": "堵", "博": "搏", "卖": "売", "代": "玳"}
 )
@@ -37,26 +41,21 @@ def main() -> None:
     arguments = parser.parse_args()
     weights = ensure_weights(dict.fromkeys(name for spec in CATALOG if spec.step == "text" for name in spec.models))
     judge = Judge(weights)
-    print("| texts held out | judged by | with, without | accuracy | F1 | recall | false positives | AUC |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| texts held out | with, without | accuracy | F1 | recall | false positives | AUC |")
+    print("|---|---|---|---|---|---|---|")
     for plan in Recipe.read(RECIPE).heads:
         for name, chosen in _files(plan, arguments.folder):
             truth = np.array([positive for _, positive in chosen])
             if truth.all() or not truth.any():
                 continue
             texts = [text for text, _ in chosen]
-            _row(
-                f"{name}, {plan.label}",
-                f"all parts ≥ {THRESHOLD}",
-                figures(_scores(judge, texts, plan), truth, THRESHOLD),
-            )
-            if plan.name == "ads_zh":
-                evasive = [disguised(text, number) for number, text in enumerate(texts)]
-                _row(
-                    f"{name}, disguised",
-                    f"all parts ≥ {THRESHOLD}",
-                    figures(_scores(judge, evasive, plan), truth, THRESHOLD),
-                )
+            _row(f"{name}, {plan.label}", _scores(judge, texts, plan), truth)
+            if plan.disguised:
+                alike = Homophones(texts)
+                spelt = [disguised(text, number) for number, text in enumerate(texts)]
+                heard = [alike.hide(text, number) for number, text in enumerate(texts)]
+                _row(f"{name}, disguised", _scores(judge, spelt, plan), truth)
+                _row(f"{name}, homophones", _scores(judge, heard, plan), truth)
     with BENIGN.open(newline="", encoding="utf-8") as file:
         titles = [row["text"] for row in csv.DictReader(file)]
     for preset in ("standard", "strict"):
@@ -98,7 +97,7 @@ def _files(plan: HeadPlan, folder: Path) -> Iterator[tuple[str, list[tuple[str, 
     yield "all files", [(sample.text, sample.positive) for sample in samples]
 
 
-def _scores(judge: Judge, texts: Sequence[str], plan: HeadPlan) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+def _scores(judge: Judge, texts: Sequence[str], plan: HeadPlan) -> Doubles:
     found = judge.judge_all([Text(form=Form.TITLE, text=text) for text in texts])
     return np.array([_score(findings, plan.label) for findings in found])
 
@@ -108,9 +107,20 @@ def _score(findings: Sequence[TextFinding], label: str) -> float:
     return max((one.score for one in findings if one.label in labels), default=0.0)
 
 
-def _row(name: str, by: str, found: Figures) -> None:
-    rates = (found.accuracy, found.f1, found.recall, found.false_positives, found.auc)
-    print(f"| {name} | {by} | {found.positives}, {found.negatives} | {' | '.join(f'{rate:.3f}' for rate in rates)} |")
+def interval(scores: Doubles, truth: Flags) -> tuple[float, float]:
+    """What F1 lies between in 95 of 100 drawings of the texts."""
+    chance = np.random.default_rng(0)
+    drawings = (chance.integers(0, len(truth), len(truth)) for _ in range(DRAWINGS))
+    drawn = [figures(scores[rows], truth[rows], THRESHOLD).f1 for rows in drawings if truth[rows].any()]
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _row(name: str, scores: Doubles, truth: Flags) -> None:
+    found, (low, high) = figures(scores, truth, THRESHOLD), interval(scores, truth)
+    cells = [f"{found.accuracy:.3f}", f"{found.f1:.3f} ({low:.2f}–{high:.2f})"]
+    cells += [f"{rate:.3f}" for rate in (found.recall, found.false_positives, found.auc)]
+    print(f"| {name} | {found.positives}, {found.negatives} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

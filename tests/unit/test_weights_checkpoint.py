@@ -158,7 +158,7 @@ def test_mc3_gives_what_numpy_gives() -> None:
 
     # WHEN it is converted and run
     session = onnxruntime.InferenceSession(mc3.convert(tensors), providers=["CPUExecutionProvider"])
-    (probs,) = session.run(["probs"], {"clip": clip[np.newaxis].astype(np.float32)})
+    (probs,) = session.run(["probs"], {"clip": clip.transpose(1, 0, 2, 3).astype(np.float32)})
 
     # THEN the probabilities are those of the layers computed one by one
     value = np.maximum(normalised(tensors, "stem", clip, 2), 0)

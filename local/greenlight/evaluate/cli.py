@@ -15,9 +15,10 @@ from rich.table import Column, Table
 from greenlight.evaluate.calibrate import calibrated, rewritten
 from greenlight.evaluate.errors import EvaluateError
 from greenlight.evaluate.look import Looked, Looking, Pair, widened
-from greenlight.evaluate.manifest import Item, Kind, read
-from greenlight.evaluate.report import document, evaluation, markdown, page
+from greenlight.evaluate.manifest import Item, Kind, read, sampled
+from greenlight.evaluate.report import document, evaluation, markdown
 from greenlight.evaluate.score import judged
+from greenlight.evaluate.sheet import page
 from greenlight.exits import Exit
 from greenlight.libraries import beside
 from greenlight.paths import cache_folder
@@ -37,9 +38,13 @@ _FORMS = {
     Kind.TEXT: (Form.TITLE,),
 }
 
-Manifest = Annotated[
-    Path, typer.Argument(help="a CSV: path or text, label (joined by |), perhaps group and transcript", exists=True)
+Manifests = Annotated[
+    list[Path],
+    typer.Argument(help="CSVs: path or text, label (joined by |), perhaps group and transcript", exists=True),
 ]
+Each = Annotated[int | None, typer.Option(min=1, help="at most so many items of each label, always the same ones")]
+Only = Annotated[list[str] | None, typer.Option(help="only items with this label; benign for those without any")]
+Under = Annotated[list[str] | None, typer.Option(help="only rows of which the path begins so")]
 Named = Annotated[str, typer.Option("--template", help="a preset or a JSON file")]
 Rename = Annotated[
     list[str] | None, typer.Option(help="LABEL=NAME: what a label of the manifest means, such as 1=abuse")
@@ -48,13 +53,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="print the figures as JSON 
 
 
 def evaluate(
-    manifest: Manifest,
+    manifests: Manifests,
     template: Named = "default",
     as_json: AsJson = False,
     out: Annotated[
         Path | None, typer.Option(help="a folder for report.md, report.json and errors.html", file_okay=False)
     ] = None,
     rename: Rename = None,
+    under: Under = None,
+    only: Only = None,
+    each: Each = None,
 ) -> None:
     """Hold labelled pictures, clips, sounds and texts against what the product makes of them.
 
@@ -63,7 +71,7 @@ def evaluate(
     `benign`, or none, means that nothing is to be found. Exit codes: 0 evaluated, 4 failed, 2 usage.
     """
     with _told():
-        seen, chosen, meanings = _seen(manifest, template, rename)
+        seen, chosen, meanings = _seen(manifests, template, rename or (), under or (), only or (), each)
         pairs = [(item, judged(item, looked, chosen)) for item, looked in seen]
         refused = [(item, looked.refused) for item, looked in seen if looked.refused]
         found = evaluation([one for _, one in pairs if one], refused, meanings, chosen)
@@ -77,7 +85,7 @@ def evaluate(
 
 
 def calibrate(
-    manifest: Manifest,
+    manifests: Manifests,
     per_hour: Annotated[float, typer.Option(min=0.0, help="false positives allowed in an hour of video, of all rules")],
     template: Named = "default",
     as_json: AsJson = False,
@@ -86,6 +94,9 @@ def calibrate(
     ] = None,
     shot: Annotated[float, typer.Option(min=0.1, help="seconds of video that a benign picture stands for")] = 5.0,
     rename: Rename = None,
+    under: Under = None,
+    only: Only = None,
+    each: Each = None,
 ) -> None:
     """Propose thresholds of a template's rules about pictures, from benign clips and pictures.
 
@@ -93,7 +104,7 @@ def calibrate(
     evaluate. Exit codes: 0 proposed, 4 failed, 2 usage.
     """
     with _told():
-        seen, chosen, meanings = _seen(manifest, template, rename)
+        seen, chosen, meanings = _seen(manifests, template, rename or (), under or (), only or (), each)
         with _bar() as bar:
             task = bar.add_task("thresholds", total=len(chosen.rules))
             proposals = calibrated(
@@ -144,11 +155,18 @@ def calibrate(
 
 
 def _seen(
-    manifest: Path, template: str, rename: Sequence[str] | None
+    manifests: Sequence[Path],
+    template: str,
+    rename: Sequence[str],
+    under: Sequence[str],
+    only: Sequence[str],
+    each: int | None,
 ) -> tuple[list[tuple[Item, Looked]], Template, dict[str, frozenset[Pair]]]:
-    """Every item of a manifest, looked at; the template; and what the labels of the manifest mean."""
+    """Every item of the manifests, looked at; the template; and what their labels mean."""
     chosen = load_template(template)
-    items = read(manifest, dict(_renamed(rename or ())))
+    items = read(manifests, dict(_renamed(rename)), under, only)
+    if each is not None:
+        items = sampled(items, each)
     targets = {target[1:] for spec in CATALOG for target in spec.reports}
     targets |= {(rule.label, rule.sub_label) for rule in chosen.rules}
     names = sorted({label for item in items for label in item.labels})

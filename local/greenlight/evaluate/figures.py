@@ -1,20 +1,22 @@
 """Figures of an evaluation, each with what chance alone could have made of it."""
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from greenlight.evaluate.errors_of_speech import cer, characters, wer, words
 from greenlight.evaluate.look import Pair
-from greenlight.evaluate.manifest import Kind
+from greenlight.evaluate.manifest import BENIGN, Kind
 from greenlight.evaluate.score import Judged, rule_of
 from greenlight.heads.figures import Figure, average_precision
 from moderation.models.template import Template
 from moderation.models.verdict import Suggestion
 
 _Z = 1.96
+GAPS: Pair = ("", "")
+"""In the place of a label: not all was looked at."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +63,23 @@ class LabelFigures:
 
 @dataclass(frozen=True)
 class BenignFigures:
-    """What becomes of items that show nothing: `reviewed` counts all that do not pass, `blocked` the worst of them.
-
-    `causes` counts the benign items that each rule let not pass, as (label, sub_label), ("", "") being gaps.
-    """
+    """What becomes of items that show nothing: `reviewed` counts all that do not pass, `blocked` the worst of them."""
 
     reviewed: Share
     blocked: Share
-    causes: dict[Pair, int]
+
+
+@dataclass(frozen=True)
+class Mistaken:
+    """Of the items with one label of the manifest, or "benign", those taken for what they are not labelled as.
+
+    `pair` is ("", "") for gaps in coverage. `reviewed` are those that do not pass because of it.
+    """
+
+    shown: str
+    pair: Pair
+    reviewed: Share
+    blocked: Share
 
 
 @dataclass(frozen=True)
@@ -110,18 +121,38 @@ def of_label(
 def of_benign(judged: Sequence[Judged], kind: Kind | None = None) -> BenignFigures:
     """The figures of what shows nothing, of one kind or of all."""
     benign = [one for one in judged if not one.item.labels and kind in (None, one.item.kind)]
-    causes: dict[Pair, int] = {}
-    for one in benign:
-        why = {(s.label, s.sub_label) for s in one.segments if s.suggestion is not Suggestion.PASS}
-        if not why and one.suggestion is not Suggestion.PASS:
-            why = {("", "")}
-        for pair in why:
-            causes[pair] = causes.get(pair, 0) + 1
     return BenignFigures(
         Share(sum(one.suggestion is not Suggestion.PASS for one in benign), len(benign)),
         Share(sum(one.suggestion is Suggestion.BLOCK for one in benign), len(benign)),
-        causes,
     )
+
+
+def of_mistaken(judged: Sequence[Judged], meanings: Mapping[str, Collection[Pair]]) -> list[Mistaken]:
+    """Everything found that is not labelled: on benign items first, then on those of each label."""
+    found = []
+    for name in ("", *sorted(meanings)):
+        shown = [
+            _mistaken(one, meanings) for one in judged if (name in one.item.labels if name else not one.item.labels)
+        ]
+        for pair in sorted({pair for one in shown for pair in one}):
+            reviewed, blocked = (
+                sum(one.get(pair, Suggestion.PASS).severity >= least.severity for one in shown)
+                for least in (Suggestion.REVIEW, Suggestion.BLOCK)
+            )
+            found.append(Mistaken(name or BENIGN, pair, Share(reviewed, len(shown)), Share(blocked, len(shown))))
+    return found
+
+
+def _mistaken(one: Judged, meanings: Mapping[str, Collection[Pair]]) -> dict[Pair, Suggestion]:
+    """What an item is taken for, and how surely."""
+    found: dict[Pair, Suggestion] = {}
+    for segment in one.segments:
+        pair = (segment.label, segment.sub_label)
+        if segment.suggestion is not Suggestion.PASS and not any(pair in meanings[name] for name in one.item.labels):
+            found[pair] = Suggestion.worst(segment.suggestion, found.get(pair, Suggestion.PASS))
+    if not one.segments and one.suggestion is not Suggestion.PASS:
+        found[GAPS] = one.suggestion
+    return found
 
 
 def of_speech(judged: Sequence[Judged]) -> SpeechFigures | None:

@@ -104,6 +104,8 @@ class Looking:
             return Looked.model_validate_json(path.read_bytes())
         except (OSError, ValidationError):
             looked = self._looked(item)
+        if looked.verdict is not None and not looked.verdict.coverage.complete:
+            return looked  # what failed may go well the next time
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(f".{get_ident()}")
         draft.write_text(looked.model_dump_json(exclude_defaults=True), encoding="utf-8")

@@ -2,9 +2,11 @@
 
 import csv
 import sys
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 from pathlib import Path
 
 from greenlight.evaluate.errors import EvaluateError
@@ -15,6 +17,10 @@ _SOUNDS = frozenset({".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", "
 _CLIPS = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mpg", ".mpeg", ".flv", ".wmv", ".3gp", ".ogv", ".gif"}
 )
+
+
+BENIGN = "benign"
+"""What items without a label are called."""
 
 
 class Kind(StrEnum):
@@ -49,23 +55,46 @@ class Item:
         return self.path
 
 
-def read(manifest: Path, renamed: Mapping[str, str] | None = None) -> list[Item]:
-    """The rows of a CSV with `path` and `label` (joined by |), with or without `group` and `transcript`.
+def read(
+    manifests: Sequence[Path],
+    renamed: Mapping[str, str] | None = None,
+    under: Collection[str] = (),
+    only: Collection[str] = (),
+) -> list[Item]:
+    """The rows of CSVs with `path` and `label` (joined by |), with or without `group` and `transcript`.
 
-    Or with `text` and `label`. Files of other kinds are passed over. `renamed` maps labels of the file to the names
-    that are meant. Raises EvaluateError where there is nothing to evaluate.
+    Or with `text` and `label`. Files of other kinds are passed over; and, if any are given, those of which the path
+    begins with none of `under` and those with none of the labels `only` (BENIGN is having none). `renamed` maps labels
+    of the file to the names that are meant. Raises EvaluateError where there is nothing to evaluate.
     """
     csv.field_size_limit(sys.maxsize)
-    try:
-        items = list(_items(manifest, renamed or {}))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise EvaluateError(f"{manifest} cannot be read: {error}") from error
+    items: list[Item] = []
+    for manifest in manifests:
+        try:
+            items += _items(manifest, renamed or {}, tuple(under) or ("",))
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise EvaluateError(f"{manifest} cannot be read: {error}") from error
+    if only:
+        items = [item for item in items if (item.labels or {BENIGN}) & set(only)]
     if not items:
-        raise EvaluateError(f"there are no labelled pictures, clips, sounds or texts in {manifest}")
+        told = ", ".join(map(str, manifests))
+        raise EvaluateError(f"there are no labelled pictures, clips, sounds or texts in {told}")
     return items
 
 
-def _items(manifest: Path, renamed: Mapping[str, str]) -> Iterator[Item]:
+def sampled(items: Sequence[Item], each: int) -> list[Item]:
+    """At most so many items of each label, and of the benign: always the same, wherever they stand in a manifest."""
+    taken: Counter[str] = Counter()
+    chosen = set()
+    for item in sorted(items, key=lambda one: sha256(one.name.encode()).digest()):
+        labels = item.labels or {""}
+        if any(taken[label] < each for label in labels):
+            taken.update(labels)
+            chosen.add(item)
+    return [item for item in items if item in chosen]
+
+
+def _items(manifest: Path, renamed: Mapping[str, str], under: tuple[str, ...]) -> Iterator[Item]:
     with manifest.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         columns = reader.fieldnames or ()
@@ -82,7 +111,7 @@ def _items(manifest: Path, renamed: Mapping[str, str]) -> Iterator[Item]:
                 continue
             path = manifest.parent / row["path"]
             kind = _kind(path)
-            if kind is None:
+            if kind is None or not row["path"].startswith(under):
                 continue
             if not path.is_file():
                 raise EvaluateError(f"{manifest} names {row['path']}, which is not there")

@@ -1,17 +1,19 @@
-"""An evaluation for programs (JSON), for documents (markdown) and for people (a page of pictures)."""
+"""An evaluation for programs (JSON) and for documents (markdown)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 from greenlight.evaluate.figures import (
+    GAPS,
     BenignFigures,
     LabelFigures,
+    Mistaken,
     Share,
     SpeechFigures,
     of_benign,
     of_label,
+    of_mistaken,
     of_speech,
 )
 from greenlight.evaluate.look import Pair
@@ -21,8 +23,6 @@ from moderation.models.template import Template
 
 _NONE = "–"
 _DIGITS = 4
-_WORST = 24
-"""Errors of each sort that the page shows."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Evaluation:
     meanings: dict[str, frozenset[Pair]]
     benign: BenignFigures
     by_kind: dict[Kind, BenignFigures]
+    mistaken: tuple[Mistaken, ...]
     speech: SpeechFigures | None
     judged: Sequence[Judged]
     refused: tuple[tuple[Item, str], ...]
@@ -58,6 +59,7 @@ def evaluation(
         meanings=meanings,
         benign=of_benign(judged),
         by_kind={kind: of_benign(judged, kind) for kind in kinds},
+        mistaken=tuple(of_mistaken(judged, meanings)),
         speech=of_speech(judged),
         judged=judged,
         refused=tuple(refused),
@@ -71,10 +73,12 @@ def document(found: Evaluation) -> dict[str, Any]:
         "template": found.template.id,
         "labels": {one.name: _label(one) for one in found.labels},
         "benign": {
-            **_benign(found.benign),
-            "by_kind": {str(kind): _benign(figures) for kind, figures in found.by_kind.items()},
-            "causes": {"/".join(pair) if any(pair) else "gaps": n for pair, n in sorted(found.benign.causes.items())},
+            **_rates(found.benign.reviewed, found.benign.blocked),
+            "by_kind": {str(kind): _rates(one.reviewed, one.blocked) for kind, one in found.by_kind.items()},
         },
+        "mistaken": [
+            {"shown": one.shown, "for": told(one.pair), **_rates(one.reviewed, one.blocked)} for one in found.mistaken
+        ],
         **({"speech": _speech(found.speech)} if found.speech else {}),
         "refused": {item.name: code for item, code in found.refused},
         "unknown_labels": list(found.unknown),
@@ -96,14 +100,19 @@ def _label(one: LabelFigures) -> dict[str, Any]:
     }
 
 
-def _benign(figures: BenignFigures) -> dict[str, Any]:
+def _rates(reviewed: Share, blocked: Share) -> dict[str, Any]:
     return {
-        "n": figures.reviewed.total,
-        "review_rate": _value(figures.reviewed),
-        "review_ci": _interval(figures.reviewed),
-        "block_rate": _value(figures.blocked),
-        "block_ci": _interval(figures.blocked),
+        "n": reviewed.total,
+        "review_rate": _value(reviewed),
+        "review_ci": _interval(reviewed),
+        "block_rate": _value(blocked),
+        "block_ci": _interval(blocked),
     }
+
+
+def told(pair: Pair) -> str:
+    """A label and sub_label in one word."""
+    return "gaps in coverage" if pair == GAPS else "/".join(pair)
 
 
 def _speech(figures: SpeechFigures) -> dict[str, Any]:
@@ -131,8 +140,10 @@ def _lines(found: Evaluation) -> Iterator[str]:
         yield "|---|---|---|---|---|---|---|"
         for one in found.labels:
             shares = [share if share and share.total else None for share in (one.precision, one.recall)]
-            told = " | ".join(_NONE if v is None else str(v) for v in (one.precision_curve, one.threshold, *shares))
-            yield f"| {one.name} | {len(one.members)} | {one.positives} | {told} |"
+            shares_told = " | ".join(
+                _NONE if v is None else str(v) for v in (one.precision_curve, one.threshold, *shares)
+            )
+            yield f"| {one.name} | {len(one.members)} | {one.positives} | {shares_told} |"
         yield ""
     if found.by_kind:
         yield "| benign | items | review or block | block |"
@@ -140,8 +151,12 @@ def _lines(found: Evaluation) -> Iterator[str]:
         for kind, figures in found.by_kind.items():
             yield f"| {kind} | {figures.reviewed.total} | {figures.reviewed} | {figures.blocked} |"
         yield ""
-        for pair, count in sorted(found.benign.causes.items(), key=lambda one: -one[1]):
-            yield f"* {'/'.join(pair) if any(pair) else 'gaps in coverage'}: {count} of {found.benign.reviewed.total}"
+    if found.mistaken:
+        yield "| shown | taken for | review or block | block |"
+        yield "|---|---|---|---|"
+        for wrong in found.mistaken:
+            counts = " | ".join(f"{share.hits} of {share.total}: {share}" for share in (wrong.reviewed, wrong.blocked))
+            yield f"| {wrong.shown} | {told(wrong.pair)} | {counts} |"
         yield ""
     if found.speech:
         shown = [_NONE if v is None else format(v, ".1%") for v in (found.speech.wer, found.speech.cer)]
@@ -153,48 +168,3 @@ def _lines(found: Evaluation) -> Iterator[str]:
         yield f"Labels that no part of the product knows: {', '.join(found.unknown)}."
     if found.refused:
         yield f"Not taken, and not counted: {', '.join(f'{item.name} ({code})' for item, code in found.refused)}."
-
-
-def page(found: Evaluation) -> str:
-    """A page of the worst errors: of each label what was missed and what was taken for it, and of what is benign."""
-    parts = [
-        f"<!doctype html><meta charset=utf-8><title>{escape(found.template.id)}</title>",
-        f"<style>{_STYLE}</style>",
-    ]
-    parts.append(f"<h1>The worst errors under {escape(found.template.id)}</h1>")
-    for one in found.labels:
-        pairs = found.meanings[one.name]
-        ranked = sorted(one.members, key=lambda member: member.score(pairs))
-        missed = [m for m in ranked if one.name in m.item.labels and not m.found(pairs)]
-        taken = [m for m in reversed(ranked) if one.name not in m.item.labels and m.found(pairs)]
-        if one.threshold is None:
-            missed, taken = (
-                [m for m in ranked if one.name in m.item.labels],
-                [m for m in reversed(ranked) if one.name not in m.item.labels],
-            )
-        parts += _section(f"{one.name}: missed", missed, pairs)
-        parts += _section(f"{one.name}: taken for it", taken, pairs)
-    wrong = [one for one in found.judged if not one.item.labels and one.suggestion.severity]
-    parts += _section("benign, and did not pass", sorted(wrong, key=lambda one: -one.suggestion.severity), None)
-    return "\n".join(parts) + "\n"
-
-
-_STYLE = (
-    "body{font:14px sans-serif;margin:1em}div{display:flex;flex-wrap:wrap;gap:8px}figure{margin:0;width:192px}"
-    "img{max-width:192px;max-height:144px}figcaption{font-size:11px;overflow-wrap:anywhere}"
-)
-
-
-def _section(title: str, errors: Sequence[Judged], pairs: frozenset[Pair] | None) -> Iterator[str]:
-    if not errors:
-        return
-    yield f"<h2>{escape(title)} ({len(errors)})</h2><div>"
-    for one in errors[:_WORST]:
-        told = [f"{s.label}/{s.sub_label} {s.confidence} at {s.start:.1f} s" for s in one.segments[:3]]
-        if pairs is not None:
-            told.insert(0, f"score {one.score(pairs):.3f}")
-        shown = f'<img alt="" src="data:image/jpeg;base64,{one.thumbnail}">' if one.thumbnail else ""
-        words = escape(one.item.text[:200]) if one.item.kind is Kind.TEXT else ""
-        caption = "<br>".join(escape(line) for line in (one.item.name, f"{one.suggestion}", *told))
-        yield f"<figure>{shown}{words}<figcaption>{caption}</figcaption></figure>"
-    yield "</div>"

@@ -6,21 +6,34 @@ from collections.abc import Iterator, Sequence
 from greenlight.heads.data import Recipe, Sample
 from greenlight.heads.figures import AtThreshold, Figure
 from greenlight.heads.fit import BASE_RATE
-from greenlight.heads.train import RATES, Report
+from greenlight.heads.train import RATES, Report, Together
 from moderation.detectors.heads import HeadsFile
 
 _NONE = "–"
 
 
 def card(
-    file: HeadsFile, reports: Sequence[Report], samples: Sequence[Sample], recipe: Recipe, *, altered: int, tested: str
+    file: HeadsFile,
+    reports: Sequence[Report],
+    joined: Sequence[Together],
+    samples: Sequence[Sample],
+    recipe: Recipe,
+    *,
+    altered: int,
+    tested: str,
 ) -> str:
     """What the heads learnt from and how well they know it. `tested` names the other data, "" without any."""
-    return "\n".join(_lines(file, reports, samples, recipe, altered, tested)) + "\n"
+    return "\n".join(_lines(file, reports, joined, samples, recipe, altered, tested)) + "\n"
 
 
 def _lines(
-    file: HeadsFile, reports: Sequence[Report], samples: Sequence[Sample], recipe: Recipe, altered: int, tested: str
+    file: HeadsFile,
+    reports: Sequence[Report],
+    joined: Sequence[Together],
+    samples: Sequence[Sample],
+    recipe: Recipe,
+    altered: int,
+    tested: str,
 ) -> Iterator[str]:
     yield "# heads: linear heads on the embedding of EfficientNet-Lite3"
     yield ""
@@ -32,6 +45,15 @@ def _lines(
     yield "same, and each scene the same. They learn from every picture, with the label or without, and from altered"
     yield f"copies (turned, cropped, lit otherwise, mirrored) of each: {altered}."
     yield f"A score is a probability where {BASE_RATE:.0%} of the pictures show the label (Platt)."
+    for one in reports:
+        if one.plan.base_rate != BASE_RATE:
+            yield f"For `{one.plan.name}` it is {one.plan.base_rate:.2%} of them."
+    yield ""
+    yield f"    greenlight train-heads DATA --recipe RECIPE --test OTHERS --altered {altered}"
+    for one in reports:
+        if one.plan.tags:
+            yield ""
+            yield f"`{one.plan.name}` leans by {one.plan.lean} on tags of ImageNet: {', '.join(one.plan.tags)}."
     yield ""
     yield "## Data"
     yield ""
@@ -51,6 +73,15 @@ def _lines(
     for one in reports:
         shown = " | ".join(f"{at.recall} | {at.threshold:.2f}" for at in one.thresholds)
         yield f"| {_name(one)} | {one.pictures} ({one.groups}) | {one.precision} | {shown} |"
+    if joined:
+        yield ""
+        yield "As the product reports them, the highest score of some heads, against pictures without their labels:"
+        yield ""
+        yield f"| highest, for | pictures | average precision | {rates} |"
+        yield f"|---|---|---|{'---|---|' * len(RATES)}"
+        for row in joined:
+            shown = " | ".join(f"{at.recall} | {at.threshold:.2f}" for at in row.thresholds)
+            yield f"| {row.name} | {row.pictures} | {row.precision} | {shown} |"
     across = [(one, origin, figure) for one in reports for origin, figure in one.sources.items()]
     if across:
         yield ""

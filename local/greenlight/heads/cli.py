@@ -14,7 +14,7 @@ from greenlight.heads.data import Recipe, read
 from greenlight.heads.embed import embed
 from greenlight.heads.errors import HeadsError
 from greenlight.heads.people import cut_out
-from greenlight.heads.train import Set, train
+from greenlight.heads.train import Set, together, train
 from greenlight.paths import cache_folder
 from greenlight.weights.errors import WeightsError
 from greenlight.weights.store import ensure_weights
@@ -57,7 +57,7 @@ def train_heads(
             task = bar.add_task("weights", total=None)
             weights = ensure_weights(["lite", *(["nanodet"] if plan.people else [])])
             model = sha256((weights / "lite.onnx").read_bytes()).hexdigest()
-            cache = cache_folder() / "heads" / f"{model[:12]}.embeddings"
+            cache = cache_folder() / "heads" / f"{model[:12]}.looks"
 
             def step(count: int) -> None:
                 bar.advance(task, count)
@@ -81,7 +81,8 @@ def train_heads(
                 bar.update(task, description=f"head {name}")
 
             trained = []
-            for pair in train(plans, pictures, tested, progress=begin):
+            tags = (weights / "lite_tags.txt").read_text(encoding="utf-8").splitlines()
+            for pair in train(plans, pictures, tested, tags=tags, progress=begin):
                 trained.append(pair)
                 bar.advance(task)
     except (HeadsError, WeightsError) as error:
@@ -96,8 +97,15 @@ def train_heads(
     file = HeadsFile(model_sha256=model, data_sha256=learnt.sha256, heads=heads)
     file.write(out / HEADS)
     reports = [report for _, report in trained]
+    named = {report.plan.name: report for report in reports}
+    joined = [
+        row
+        for name, members in plan.together.items()
+        if all(one in named for one in members)
+        for row in together(name, [named[one] for one in members], pictures)
+    ]
     told = f"{len(others.samples)} of list `{others.sha256[:12]}`" if others else ""
-    (out / CARD).write_text(card(file, reports, samples, plan, altered=altered, tested=told), encoding="utf-8")
+    (out / CARD).write_text(card(file, reports, joined, samples, plan, altered=altered, tested=told), encoding="utf-8")
     for report in reports:
         _messages.print(f"{report.plan.name}: average precision {report.precision}", highlight=False)
     typer.echo(out / HEADS)

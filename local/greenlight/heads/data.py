@@ -1,7 +1,7 @@
 """Labelled pictures, from a manifest or from folders named by their label."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from hashlib import sha256
@@ -11,6 +11,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from greenlight.heads.errors import HeadsError
+from greenlight.heads.fit import BASE_RATE
 from moderation.models.base import Model
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif"})
@@ -34,24 +35,43 @@ class Sample:
 
 
 class HeadPlan(Model):
-    """What a head learns: pictures with any of the labels `of`. An experimental one is measured and not written."""
+    """What a head learns: pictures with any of the labels `of`. An experimental one is measured and not written.
+
+    `tags` are names of ImageNet tags that speak for it, or against it where `lean` is below 0: by so many deviations of
+    the head's score for one of theirs. `base_rate` is the share of pictures that show it, for what its scores mean.
+    """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
     of: tuple[str, ...] = Field(min_length=1)
     experimental: bool = False
+    tags: tuple[str, ...] = ()
+    lean: float = Field(default=0.5, ge=-1, le=1)
+    base_rate: float = Field(default=BASE_RATE, gt=0, lt=1)
+
+    def numbers(self, names: Sequence[str]) -> tuple[int, ...]:
+        """The numbers of its tags; `names` are all of them in order, with synonyms. Raises HeadsError for others."""
+        found: list[int] = []
+        for tag in self.tags:
+            here = [number for number, name in enumerate(names) if tag in name.lower().split(", ")]
+            if not here:
+                raise HeadsError(f"{self.name}: there is no tag {tag}")
+            found += here
+        return tuple(sorted(set(found)))
 
 
 class Recipe(Model):
     """How a collection becomes heads.
 
     `leave_out` are patterns of paths, `groups` maps patterns of paths to the one group that they make up,
-    `known_failures` are sentences for the card. With `people`, close-ups of the people in the pictures are learnt from.
+    `known_failures` are sentences for the card, `together` names heads of which the highest is reported. With `people`,
+    close-ups of the people in the pictures are learnt from.
     """
 
     heads: tuple[HeadPlan, ...] = ()
     leave_out: tuple[str, ...] = ()
     groups: dict[str, str] = Field(default_factory=dict)
     known_failures: tuple[str, ...] = ()
+    together: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     people: bool = False
 
     @classmethod

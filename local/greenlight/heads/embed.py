@@ -1,11 +1,12 @@
-"""Embeddings of pictures, computed once each and kept in one file of the cache folder."""
+"""Embeddings and tags of pictures, computed once each and kept in one file of the cache folder."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,17 +14,24 @@ from PIL import Image, ImageEnhance
 
 from greenlight.heads.errors import HeadsError
 from moderation.detectors.catalog import CLASSIFY
-from moderation.detectors.heads import WIDTH
+from moderation.detectors.heads import TAGS, WIDTH
 from moderation.detectors.lite import Lite
 
 Floats = npt.NDArray[np.float32]
 
-_RECORD = np.dtype([("key", "V32"), ("embedding", "<f2", (WIDTH,))])
+_RECORD = np.dtype([("key", "V32"), ("embedding", "<f2", (WIDTH,)), ("chances", "<f2", (TAGS,))])
 _ROTATION = 8.0
 _CROP = 0.35
 _BRIGHTNESS = 0.25
 _QUALITY = 90
 _AHEAD = 64
+
+
+class Looks(NamedTuple):
+    """What the model says: embeddings, (1 + altered copies) x pictures x 1280, and so the chances of its 1000 tags."""
+
+    embeddings: Floats
+    chances: Floats
 
 
 def embed(
@@ -33,41 +41,44 @@ def embed(
     cache: Path,
     altered: int = 0,
     progress: Callable[[int], None] = lambda count: None,
-) -> Floats:
-    """The embeddings of pictures, `altered` copies each included: (1 + altered) x pictures x 1280.
+) -> Looks:
+    """The looks of pictures, `altered` copies each included.
 
     `cache` is a file that grows with every picture, so that an interrupted run goes on where it stopped; give another
-    one for other weights. `progress` is told how many embeddings are there in addition. Raises HeadsError for a file
+    one for other weights. `progress` is told how many looks are there in addition. Raises HeadsError for a file
     that is no picture.
     """
     known = _read(cache)
     model = Lite(weights)
 
-    def one(work: tuple[Path, int]) -> tuple[bytes, npt.NDArray[np.float16], bool]:
+    def one(work: tuple[Path, int]) -> tuple[np.void, bool]:
         path, copy = work
         content = path.read_bytes()
         key = sha256(content + bytes([copy])).digest()
         if key in known:
-            return key, known[key], False
+            return known[key], False
         try:
             with Image.open(BytesIO(content)) as image:
                 picture = image.convert("RGB")
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise HeadsError(f"{path} is no picture: {error}") from error
-        return key, model.run(extracted(alter(picture, Random(key)) if copy else picture)).embedding, True
+        seen = model.run(extracted(alter(picture, Random(key)) if copy else picture))
+        record: np.void = np.array([(key, seen.embedding, seen.chances)], _RECORD)[0]
+        return record, True
 
-    found: list[npt.NDArray[np.float16]] = []
+    found = np.empty((1 + altered) * len(paths), _RECORD)
     cache.parent.mkdir(parents=True, exist_ok=True)
     with cache.open("ab") as file, ThreadPoolExecutor(2) as pool:
         works = [(path, copy) for copy in range(1 + altered) for path in paths]
         for start in range(0, len(works), _AHEAD):
-            for key, embedding, is_new in pool.map(one, works[start : start + _AHEAD]):
+            for number, (record, is_new) in enumerate(pool.map(one, works[start : start + _AHEAD]), start):
                 if is_new:
-                    file.write(np.array([(key, embedding)], _RECORD).tobytes())
-                found.append(embedding)
+                    file.write(record.tobytes())
+                found[number] = record
                 progress(1)
             file.flush()
-    return np.array(found, np.float32).reshape(1 + altered, len(paths), WIDTH)
+    shaped = found.reshape(1 + altered, len(paths))
+    return Looks(shaped["embedding"].astype(np.float32), shaped["chances"].astype(np.float32))
 
 
 def extracted(picture: Image.Image) -> Image.Image:
@@ -92,16 +103,11 @@ def alter(picture: Image.Image, chance: Random) -> Image.Image:
     return lit.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if chance.random() < 0.5 else lit
 
 
-def _read(cache: Path) -> dict[bytes, npt.NDArray[np.float16]]:
+def _read(cache: Path) -> dict[bytes, np.void]:
     """What is kept already. A last record that was cut short is taken away, so that the next ones stay in step."""
     if not cache.is_file():
         return {}
     whole = cache.stat().st_size // _RECORD.itemsize * _RECORD.itemsize
     with cache.open("r+b") as file:
         file.truncate(whole)
-    return dict(_pairs(np.fromfile(cache, _RECORD)))
-
-
-def _pairs(records: npt.NDArray[np.void]) -> Iterator[tuple[bytes, npt.NDArray[np.float16]]]:
-    for record in records:
-        yield record["key"].tobytes(), record["embedding"]
+    return {record["key"].tobytes(): record for record in np.fromfile(cache, _RECORD)}

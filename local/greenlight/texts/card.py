@@ -16,8 +16,9 @@ def card(reports: Sequence[Report], recipe: Recipe) -> str:
 def _lines(reports: Sequence[Report], recipe: Recipe) -> Iterator[str]:
     yield "## Classifiers"
     yield ""
-    yield "Each is a logistic regression over hashed n-grams of the folded text and the text's vector (universal"
-    yield f"sentence encoder, multilingual); penalty {PENALTY:g}, both sides of equal weight, then Platt's line."
+    yield "Each is a logistic regression over hashed n-grams of the folded text, of Chinese of its syllables as"
+    yield "well, and the text's vector (universal sentence encoder, multilingual);"
+    yield f"penalty {PENALTY:g}, both sides of equal weight, then Platt's line."
     yield "One text in five, chosen by its digest and with all of its group, is held out: the figures are on those"
     yield "alone. A score of 0.5 is the boundary of these figures; templates ask for more."
     yield ""

@@ -45,7 +45,9 @@ def train_text(
         trained = []
         with Progress(*columns, TimeRemainingColumn(), console=_messages) as bar:
             for one in plan.heads:
-                task = bar.add_task(one.name, total=len(read(one, data)))
+                samples = read(one, data)
+                twice = sum(one.disguised and not sample.held_out for sample in samples)
+                task = bar.add_task(one.name, total=len(samples) + twice)
                 advance = lambda count, task=task: bar.advance(task, count)  # noqa: E731
                 trained.append(train(one, data, weights, folding, cache, advance))
     except (TextsError, WeightsError) as error:

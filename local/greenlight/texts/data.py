@@ -38,6 +38,7 @@ class HeadPlan(Model):
     label: str
     sub_label: str
     script: Literal["han", "latin"]
+    disguised: bool = Field(default=False, description="learn each text a second time as it is hidden from lists")
     parts: tuple[Part, ...] = Field(min_length=1)
 
 

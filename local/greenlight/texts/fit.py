@@ -38,6 +38,15 @@ class Table(NamedTuple):
         kept = np.repeat(chosen, self.lengths)
         return Table(self.buckets[kept], self.values[kept], self.lengths[chosen], self.vectors[chosen])
 
+    def and_rows(self, other: "Table") -> "Table":
+        """These rows and then those."""
+        return Table(
+            np.concatenate([self.buckets, other.buckets]),
+            np.concatenate([self.values, other.values]),
+            np.concatenate([self.lengths, other.lengths]),
+            np.concatenate([self.vectors, other.vectors]),
+        )
+
 
 class Plane(NamedTuple):
     """A linear score over a table."""

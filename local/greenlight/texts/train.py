@@ -10,11 +10,12 @@ import numpy as np
 
 from greenlight.heads.fit import platt
 from greenlight.texts.data import HeadPlan, Part, Sample, read
+from greenlight.texts.disguise import Homophones
 from greenlight.texts.figures import Figures, figures
 from greenlight.texts.fit import Doubles, Flags, Plane, Table, fit
 from moderation.text.encoder import WIDTH, Floats, encoder
-from moderation.text.folding import Folding
-from moderation.text.linear import Head, spelling
+from moderation.text.folding import Folded, Folding
+from moderation.text.linear import Head, sentence, spelling
 
 _FOLDS = 4
 
@@ -34,14 +35,21 @@ def train(
 ) -> tuple[Head, Report]:
     """One classifier of the texts that are not held out. Vectors of texts are kept in the file `cache`."""
     samples = read(plan, folder)
-    folded = [folding.fold(sample.text) for sample in samples]
-    vectors = _vectors([one.plain.text for one in folded], weights, cache, progress)
-    table = Table.of([spelling(one, plan.script) for one in folded], vectors)
+    learning = [sample for sample in samples if not sample.held_out]
+    tabled: Callable[[Sequence[Folded]], Table] = lambda folded: Table.of(  # noqa: E731
+        [spelling(one, plan.script) for one in folded],
+        _vectors([sentence(one) for one in folded], weights, cache, progress),
+    )
+    table = tabled([folding.fold(sample.text) for sample in samples])
     positive = np.array([sample.positive for sample in samples])
     held_out = np.array([sample.held_out for sample in samples])
     learnt = table.rows(~held_out)
-    plane = fit(learnt, positive[~held_out])
-    slope, offset = _calibrated(learnt, positive[~held_out], samples, held_out)
+    twice = None
+    if plan.disguised:
+        homophones = Homophones(sample.text for sample in learning)
+        twice = tabled([folding.fold(homophones.hide(one.text, number)) for number, one in enumerate(learning)])
+    plane = _fit(learnt, twice, positive[~held_out])
+    slope, offset = _calibrated(learnt, twice, positive[~held_out], learning)
     head = Head(
         plan.name,
         plan.label,
@@ -64,16 +72,22 @@ def train(
     return head, Report(plan, int((~held_out).sum()), figures(scores, truth), tuple(by_part))
 
 
-def _calibrated(learnt: Table, positive: Flags, samples: Sequence[Sample], held_out: Flags) -> tuple[float, float]:
+def _fit(learnt: Table, twice: Table | None, positive: Flags) -> Plane:
+    """Of texts, and of the same texts in disguise."""
+    if twice is None:
+        return fit(learnt, positive)
+    return fit(learnt.and_rows(twice), np.concatenate([positive, positive]))
+
+
+def _calibrated(learnt: Table, twice: Table | None, positive: Flags, samples: Sequence[Sample]) -> tuple[float, float]:
     """Platt's line through scores of texts that the fit for them has not seen, each counted once."""
-    groups = [sample.group for sample, aside in zip(samples, held_out, strict=True) if not aside]
     folds = np.array(
-        [int.from_bytes(sha256(f"fold {group}".encode()).digest()[:4], "big") % _FOLDS for group in groups]
+        [int.from_bytes(sha256(f"fold {one.group}".encode()).digest()[:4], "big") % _FOLDS for one in samples]
     )
     scores: Doubles = np.zeros(len(positive))
     for fold in range(_FOLDS):
         here = folds == fold
-        plane: Plane = fit(learnt.rows(~here), positive[~here])
+        plane = _fit(learnt.rows(~here), twice.rows(~here) if twice else None, positive[~here])
         scores[here] = plane(learnt.rows(here))
     return platt(scores, positive, np.full(len(positive), 1 / len(positive)))
 

@@ -14,6 +14,7 @@ from greenlight.weights.manifest import (
     Copy,
     Dequantized,
     Entry,
+    Fused,
     Mc3Checkpoint,
     Pixels,
     TfjsGraph,
@@ -26,6 +27,19 @@ from greenlight.weights.manifest import (
 
 def convert(entry: Entry, members: Mapping[str, bytes]) -> bytes:
     """The content of the entry's output file; raises WeightsError when the members are not what its converter reads."""
+    content = convert_plain(entry, members)
+    if not entry.int8:
+        return content
+    from greenlight.weights import int8
+
+    try:
+        return int8.convert(content, int8.measured(entry.name))
+    except (OSError, KeyError, ValueError) as error:
+        raise WeightsError(entry.name, f"could not be brought to eight bits: {error}") from error
+
+
+def convert_plain(entry: Entry, members: Mapping[str, bytes]) -> bytes:
+    """The same before it is brought to eight bits."""
     try:
         match entry.converter:
             case Copy():
@@ -41,6 +55,8 @@ def convert(entry: Entry, members: Mapping[str, bytes]) -> bytes:
                 return _mc3(members)
             case Dequantized():
                 return _dequantized(members)
+            case Fused():
+                return _fused(members)
             case Whisper(part=part):
                 return _whisper(members, part)
             case Words(form=form):
@@ -91,6 +107,13 @@ def _dequantized(members: Mapping[str, bytes]) -> bytes:
 
     (content,) = members.values()
     return dequantized.convert(content)
+
+
+def _fused(members: Mapping[str, bytes]) -> bytes:
+    from greenlight.weights import fused
+
+    (content,) = members.values()
+    return fused.convert(content)
 
 
 def _whisper(members: Mapping[str, bytes], part: Literal["encoder", "decoder", "tokens"]) -> bytes:

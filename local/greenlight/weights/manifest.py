@@ -97,6 +97,12 @@ class Dequantized(_Strict):
     kind: Literal["dequantized"]
 
 
+class Fused(_Strict):
+    """The single member is an ONNX model, whose steps are put together. See `fused.convert`."""
+
+    kind: Literal["fused"]
+
+
 class Whisper(_Strict):
     """The members are a Whisper model of CTranslate2, cut into pieces and in their order, with its vocabulary.txt and
     config.json where `part` needs them. See `whisper`.
@@ -146,9 +152,10 @@ class Entry(_Strict):
     members: tuple[Member, ...] = Field(min_length=1)
     more: tuple[Part, ...] = ()
     converter: Annotated[
-        Copy | TfjsLayers | TfjsGraph | Tflite | Mc3Checkpoint | Dequantized | Whisper | Words,
+        Copy | TfjsLayers | TfjsGraph | Tflite | Mc3Checkpoint | Dequantized | Fused | Whisper | Words,
         Field(discriminator="kind"),
     ]
+    int8: bool = Field(default=False, description="the converter's network is brought to eight bits, see `int8`")
     output: Output
     licence: Licence
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from greenlight.paths import CHECKOUT, cache_folder
 from greenlight.weights.archives import Download, download, read_members, verify
-from greenlight.weights.converters import convert
+from greenlight.weights.converters import convert, convert_plain
 from greenlight.weights.errors import WeightsError
 from greenlight.weights.manifest import Entry, Source, load_manifest
 
@@ -79,6 +79,17 @@ def build(
                     _install(entry, archives, folder)
     for entry in wanted:
         report(entry.name, "ready")
+
+
+def plain(entry: Entry, fetch: Download = download) -> bytes:
+    """What the entry's converter makes of its archives, without bringing it to eight bits. Raises WeightsError."""
+    members: dict[str, bytes] = {}
+    for part in entry.parts:
+        with tempfile.TemporaryDirectory() as folder:
+            archive = fetch(part.source, Path(folder))
+            verify(str(part.source), archive, part.source.sha256)
+            members |= read_members(archive, part.members)
+    return convert_plain(entry, members)
 
 
 def is_ready(entry: Entry, folder: Path) -> bool:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from greenlight.weights.manifest import load_manifest
 from moderation.detectors import heads
 from moderation.detectors.base import Frame
 from moderation.detectors.catalog import CATALOG, needed
-from moderation.detectors.heads import SHIPPED, WIDTH, Head, Heads, HeadsDamaged, HeadsFile, OwnHeads, encode
+from moderation.detectors.heads import SHIPPED, TAGS, WIDTH, Head, Heads, HeadsDamaged, HeadsFile, OwnHeads, encode
 from moderation.detectors.labels import LOOKED_AT_CLOSELY, MEANINGS
 from moderation.detectors.lite import Impression, Lite
 from moderation.detectors.weapons import CLOSE
@@ -23,9 +24,16 @@ from tests.unit.detectors.conftest import MakeFrame
 SHIPPED_HEADS = HeadsFile.read(SHIPPED)
 
 
-def head(name: str, bias: float = 0.0, weights: np.ndarray | None = None) -> Head:
+def head(name: str, bias: float = 0.0, weights: np.ndarray | None = None, **more: Any) -> Head:
     vector = np.zeros(WIDTH) if weights is None else weights
-    return Head(name=name, weights=encode(vector), bias=bias, thresholds={"0.01": 0.5}, permissive=True)
+    return Head(name=name, weights=encode(vector), bias=bias, thresholds={"0.01": 0.5}, permissive=True, **more)
+
+
+def seen(embedding: np.ndarray, chances: np.ndarray | None = None) -> Impression:
+    return Impression((), embedding, np.zeros(TAGS, np.float16) if chances is None else chances)
+
+
+ONES = seen(np.ones(WIDTH, np.float16))
 
 
 def write(path: Path, *made: Head) -> Path:
@@ -37,7 +45,7 @@ def look(path: Path, form: Form = Form.IMAGE) -> list[Observation]:
     class Seen(Frame):
         def result(self, model):
             assert model is Lite
-            return Impression((), np.ones(WIDTH, np.float16))
+            return ONES
 
     (observations,) = Heads(path).observe([Seen({}, path.parent, form)])
     return observations
@@ -49,16 +57,37 @@ def test_a_score_is_the_logistic_of_a_line(tmp_path: Path) -> None:
     path = write(tmp_path / "heads.json", head("fire", 0.25, weights))
     embedding = np.zeros(WIDTH, np.float16)
     embedding[[3, 7]] = 2, 1
-    assert heads.load(path).scores(embedding) == {"fire": pytest.approx(0.5)}
+    assert heads.load(path).scores(seen(embedding)) == {"fire": pytest.approx(0.5)}
     embedding[7] = 0
-    assert heads.load(path).scores(embedding) == {"fire": pytest.approx(1 / (1 + np.exp(-1.25)))}
+    assert heads.load(path).scores(seen(embedding)) == {"fire": pytest.approx(1 / (1 + np.exp(-1.25)))}
+
+
+def test_tags_speak_for_a_head_and_against_it(tmp_path: Path) -> None:
+    # GIVEN a head that leans on two tags, and one that leans against a third
+    made = head("fire", tags=(3, 999), tag_weight=0.5), head("smoking", tags=(7,), tag_weight=-0.5), head("crowd")
+    bank = heads.load(write(tmp_path / "heads.json", *made))
+
+    # THEN each goes by the logarithm of what its own tags have together
+    chances = np.zeros(TAGS, np.float16)
+    chances[[3, 999, 8]] = 0.25, 0.5, 0.25
+    half_log = 0.5 * np.log([0.7501, 0.0001])
+    expected = 1 / (1 + np.exp(-half_log[0])), 1 / (1 + np.exp(half_log[1])), 0.5
+    assert list(bank.scores(seen(np.ones(WIDTH), chances)).values()) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_head_without_tags_is_written_as_it_always_was(tmp_path: Path) -> None:
+    write(tmp_path / "heads.json", head("fire"), head("smoking", tags=(7,), tag_weight=-0.5))
+    plain, leaning = json.loads((tmp_path / "heads.json").read_text())["heads"]
+    assert leaning.keys() - plain.keys() == {"tags", "tag_weight"}
+    with pytest.raises(ValueError, match="less than 1000"):
+        head("fire", tags=(TAGS,))
 
 
 def test_of_one_sub_label_the_strongest_kind_is_told(tmp_path: Path) -> None:
     # GIVEN three heads of weapons, one of fire and one that has no meaning
     kinds = [head(f"weapon_{kind}", bias) for kind, bias in KINDS.items()]
     path = write(tmp_path / "heads.json", head("fire", -2), head("own", 5), *kinds)
-    nothing = np.zeros(WIDTH, np.float16)
+    nothing = seen(np.zeros(WIDTH, np.float16))
 
     # THEN weapons come once
     said = heads.judged(heads.load(path), nothing)
@@ -68,11 +97,12 @@ def test_of_one_sub_label_the_strongest_kind_is_told(tmp_path: Path) -> None:
     assert score == pytest.approx(1 / (1 + np.exp(-1)), abs=1e-4)
     assert kind == "blade"
 
-    # AND the head of the whole sub_label, where there is one, has the say on the score
-    whole = heads.load(write(tmp_path / "whole.json", head("weapon", -1), *kinds))
-    score, kind = heads.judged(whole, nothing)["terror", "weapon"]
-    assert score == pytest.approx(1 / (1 + np.exp(1)), abs=1e-4)
-    assert kind == "blade"
+    # AND the head of the whole sub_label, where there is one, may be surer, but no less sure
+    for bias, surest in ((3, 3), (-1, 1)):
+        whole = heads.load(write(tmp_path / f"whole{surest}.json", head("weapon", bias), *kinds))
+        score, kind = heads.judged(whole, nothing)["terror", "weapon"]
+        assert score == pytest.approx(1 / (1 + np.exp(-surest)), abs=1e-4)
+        assert kind == "blade"
 
 
 def test_what_is_looked_at_closely_is_reported_elsewhere(tmp_path: Path) -> None:
@@ -124,7 +154,7 @@ def test_the_shipped_heads_are_of_the_shipped_model_and_all_have_a_meaning() -> 
     versions = {spec.name: spec.version for spec in CATALOG}
     assert lite.output.sha256 == SHIPPED_HEADS.model_sha256 == close.model_sha256
     assert versions["heads"] == versions["crowd"] == SHIPPED_HEADS.digest[:12]
-    assert versions["weapons"] == f"{SHIPPED_HEADS.digest[:12]}-{close.digest[:12]}"
+    assert versions["weapons"] == f"{SHIPPED_HEADS.digest[:12]}-{close.digest[:12]}-2"
     assert [one.name for one in close.heads] == ["weapon_close"]
     assert {one.name for one in SHIPPED_HEADS.heads} == MEANINGS.keys()
     assert SHIPPED.stat().st_size < 60_000
@@ -151,7 +181,7 @@ def own(name: str, *made: Head, model: str = SHIPPED_HEADS.model_sha256) -> dict
 def look_own(documents: Mapping[str, bytes | None]) -> list[tuple[str, str, float]]:
     class Seen(Frame):
         def result(self, model):
-            return Impression((), np.ones(WIDTH, np.float16))
+            return ONES
 
     (observations,) = OwnHeads(documents).observe([Seen({}, Path())])
     return [(o.label, o.sub_label, o.score) for o in observations]

@@ -164,3 +164,26 @@ def test_detectors_combine_the_models_as_they_say(weights: Path, photos: list[Im
         ],
         abs=1e-4,
     )
+
+
+@pytest.mark.parametrize("processor", ["x86_64 without", "x86_64 with avx512_vnni", "aarch64"])
+def test_every_processor_gives_the_same_score(
+    processor: str, photos: list[Image.Image], weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a network in eight bits, and its score here
+    here = OpenNsfw(weights).run(photos[0])
+
+    # WHEN it is loaded anew on a processor with or without instructions for sums of products
+    monkeypatch.setattr(inference, "_sessions", {})
+    monkeypatch.setattr(inference, "machine", lambda: processor.split()[0])
+    monkeypatch.setattr(Path, "read_text", lambda path, **named: processor)
+    inference._overflows.cache_clear()
+    try:
+        there = OpenNsfw(weights).run(photos[0])
+        overflows = inference._overflows()
+    finally:
+        inference._overflows.cache_clear()
+
+    # THEN the score is the same, and only where sums would overflow they are computed otherwise
+    assert there == pytest.approx(here, abs=1e-6)
+    assert overflows == processor.endswith("without")

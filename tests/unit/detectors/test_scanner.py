@@ -58,7 +58,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
 @pytest.fixture(autouse=True)
 def in_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Models that are asked where a score leaves doubt are asked always."""
-    for gate in ("crowd._ASKED", "sexy._ASKED"):
+    for gate in ("crowd._ASKED", "sexy._ASKED", "weapons._ASKED"):
         monkeypatch.setattr(f"moderation.detectors.{gate}", 0.0)
     monkeypatch.setattr("moderation.detectors.sexy._SURE", 2.0)
 

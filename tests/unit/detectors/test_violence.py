@@ -117,10 +117,10 @@ def test_what_is_reported() -> None:
 def test_pictures_are_normalised_and_spread_evenly() -> None:
     levels = [Image.new("RGB", (112, 112), (10 * n, 0, 255)) for n in range(8)]
     batch = clip.prepare(levels)
-    assert batch.shape == (1, 3, 16, 112, 112)
-    red = batch[0, 0, :, 0, 0] * 0.22803 + 0.43216
+    assert batch.shape == (16, 3, 112, 112)
+    red = batch[:, 0, 0, 0] * 0.22803 + 0.43216
     np.testing.assert_allclose(red * 255 / 10, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7], atol=1e-4)
-    assert batch[0, 2, 0, 0, 0] == pytest.approx((1 - 0.37645) / 0.216989, abs=1e-4)
+    assert batch[0, 2, 0, 0] == pytest.approx((1 - 0.37645) / 0.216989, abs=1e-4)
 
 
 def test_the_real_network_sees_no_fight_in_a_square(weights: Path) -> None:

@@ -32,6 +32,7 @@ def test_groans_are_moaning_where_nobody_speaks() -> None:
     assert strongest(kinds(8, GROAN=0.1, SPEECH=0.9), said(8, 0.9))["moan"] < 0.2
     # A voice that says nothing, to which both networks do not agree, counts a little.
     assert 0.4 < strongest(kinds(8, GROAN=0.02, SPEECH=0.5), said(8))["moan"] < 0.8
+    assert strongest(kinds(8, SPEECH=0.4), said(8))["moan"] < 0.5
 
 
 @pytest.mark.parametrize("instead", ["BABY", "CRYING"])

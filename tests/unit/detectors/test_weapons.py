@@ -10,7 +10,7 @@ from PIL import Image
 from moderation.detectors.base import Frame
 from moderation.detectors.crowd import Crowd
 from moderation.detectors.faces import Face, Faces
-from moderation.detectors.heads import WIDTH, Head, HeadsFile, encode
+from moderation.detectors.heads import TAGS, WIDTH, Head, HeadsFile, encode
 from moderation.detectors.lite import Impression, Lite
 from moderation.detectors.nanodet import NanoDet, Thing
 from moderation.detectors.nsfwjs import Kinds, Nsfwjs
@@ -51,7 +51,7 @@ def heads(path: Path, **biases: float) -> Path:
 def embedding(first: float = 0.0) -> Impression:
     vector = np.zeros(WIDTH, np.float16)
     vector[0] = first
-    return Impression((), vector)
+    return Impression((), vector, np.zeros(TAGS, np.float16))
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def near(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def weapon(tmp_path: Path, whole: float, things: tuple[Thing, ...]) -> Observation:
     detector = Weapons(
-        heads(tmp_path / "whole.json", weapon=whole, weapon_gun=-1, weapon_blade=-3),
+        heads(tmp_path / "whole.json", weapon=whole, weapon_gun=-5, weapon_blade=-6),
         heads(tmp_path / "close.json", weapon_close=0),
     )
     ((observation,),) = detector.observe([Seen({Lite: embedding(), NanoDet: things})])
@@ -97,6 +97,15 @@ def test_nothing_is_looked_at_closely_where_the_whole_is_certain(tmp_path: Path,
     near += [5.0]
     assert weapon(tmp_path, 3, (SOMEBODY,)).box is None
     assert near == [5.0]
+
+
+def test_nobody_is_looked_for_where_the_whole_leaves_no_doubt(tmp_path: Path) -> None:
+    detector = Weapons(
+        heads(tmp_path / "whole.json", weapon=-4, weapon_gun=-4), heads(tmp_path / "close.json", weapon_close=0)
+    )
+    ((seen,),) = detector.observe([Seen({Lite: embedding()})])  # fails where anything else is asked for
+    assert seen.box is None
+    assert seen.score == pytest.approx(1 / (1 + np.exp(4)), abs=1e-4)
 
 
 def test_nobody_is_counted_where_there_is_no_crowd(tmp_path: Path) -> None:

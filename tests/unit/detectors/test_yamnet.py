@@ -53,3 +53,8 @@ def test_windows_are_the_same_in_batches_of_any_size(weights: Path, monkeypatch:
     whole = YamNet(weights).run(speech())
     monkeypatch.setattr(yamnet, "_BATCH", 3)
     np.testing.assert_allclose(YamNet(weights).run(speech()), whole, atol=1e-4)
+
+
+def test_sound_that_breaks_off_is_judged_by_its_last_second(weights: Path) -> None:
+    network, samples = YamNet(weights), speech()[: round(2.02 * 16000)]
+    np.testing.assert_allclose(network.run(samples)[-1], network.run(samples[-15600:])[0], atol=1e-4)

@@ -11,7 +11,7 @@ from moderation.models.template import Form
 from moderation.text.encoder import encoder
 from moderation.text.folding import Folding
 from moderation.text.judge import Judge
-from moderation.text.linear import script_of
+from moderation.text.linear import script_of, sentence
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,28 @@ def test_alike_in_two_languages_lies_near(weights: Path) -> None:
 )
 def test_classifiers_know_what_lists_do_not(meaning: Judge, text: str, kind: str) -> None:
     assert scores(meaning, text, HitSource.CLASSIFIER).get(kind, 0) > 0.6
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["刷单返俑日洁，联系我领曲", "刷*单*返*佣*日*结，联.系.我.领.取", "抵价出售油戏帐号，需药的斯聊"],
+)
+def test_an_advertisement_in_other_characters_of_the_same_sound_is_one(meaning: Judge, text: str) -> None:
+    assert scores(meaning, text, HitSource.CLASSIFIER).get("ad/text", 0) > 0.6
+
+
+def test_what_is_put_between_characters_does_not_change_the_meaning() -> None:
+    folding = Folding({})
+    assert sentence(folding.fold("加 微*信·领\u200b取，免 费")) == "加微信领取,免费"
+    assert sentence(folding.fold("我的 MacBook Pro 到了。 3.5 元")) == "我的 macbook pro 到了。 3.5 元"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["基于 Redis 的分布式限流组件，支持 Spring Boot 和多种算法", "QQ 机器人插件，支持查询天气、课表和定时推送"],
+)
+def test_a_description_of_software_is_no_advertisement(meaning: Judge, text: str) -> None:
+    assert scores(meaning, text, HitSource.CLASSIFIER).get("ad/text", 0) < 0.75
 
 
 @pytest.mark.parametrize("text", ["How to bake bread at home", "周末带孩子去公园玩", "See you tomorrow at the station"])

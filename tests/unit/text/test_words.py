@@ -106,6 +106,7 @@ def test_a_contact_is_found_in_any_spelling(words: Judge, text: str) -> None:
         "操场上有一匹马",
         "妈妈的生日",
         "杂种犬和纯种犬",
+        "外卖比价",
         "2021年10月12日，海拔3800米，共138万人",
         "Version 1.16.5 of node.js, see page 1234567",
         "哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈",

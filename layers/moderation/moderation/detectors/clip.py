@@ -29,8 +29,8 @@ class FightClip:
 
 
 def prepare(pictures: Sequence[Picture]) -> Floats:
-    """1 x 3 x 16 x 112 x 112, RGB normalised as for Kinetics; pictures are left out or repeated evenly."""
+    """16 x 3 x 112 x 112, RGB normalised as for Kinetics; pictures are left out or repeated evenly."""
     chosen = np.linspace(0, len(pictures) - 1, FRAMES).round().astype(int)
     levels = np.array([np.asarray(pictures[index], np.float32) for index in chosen])
     normal = (levels / np.float32(255) - _MEAN) / _DEVIATION
-    return np.ascontiguousarray(normal.transpose(3, 0, 1, 2)[np.newaxis], np.float32)
+    return np.ascontiguousarray(normal.transpose(0, 3, 1, 2), np.float32)

@@ -29,7 +29,7 @@ class Crowd:
         return [[self._look(frame)] for frame in frames]
 
     def _look(self, frame: Frame) -> Observation:
-        score, _ = heads.judged(heads.load(self._path), frame.result(Lite).embedding)[TARGET]
+        score, _ = heads.judged(heads.load(self._path), frame.result(Lite))[TARGET]
         return frame.observation(self.name, *TARGET, score, text=_counted(frame) if score >= _ASKED else None)
 
 

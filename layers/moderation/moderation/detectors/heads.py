@@ -17,17 +17,22 @@ from pydantic import Field, ValidationError, model_validator
 
 from moderation.detectors.base import Batch
 from moderation.detectors.labels import LOOKED_AT_CLOSELY, MEANINGS
-from moderation.detectors.lite import Lite
+from moderation.detectors.lite import Impression, Lite
 from moderation.models.base import Model
 from moderation.models.observation import Observation, Score
 from moderation.models.template import OWN_LABEL
 
 WIDTH = 1280
+TAGS = 1000
 SHIPPED = Path(__file__).resolve().parent.parent / "heads" / "heads.json"
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Halves = npt.NDArray[np.float16]
+TagNumber = Annotated[int, Field(ge=0, lt=TAGS)]
 Vector = npt.NDArray[np.floating[Any]]
+
+_FLOOR = 1e-4
+"""Probabilities of tags below say nothing."""
 
 
 class HeadsDamaged(ValueError):
@@ -35,10 +40,11 @@ class HeadsDamaged(ValueError):
 
 
 class Head(Model):
-    """sigmoid(weights · embedding + bias) is the probability of what `name` says, calibrated.
+    """sigmoid(weights · embedding + tag_weight · evidence of tags + bias) is the probability of what `name` says.
 
-    `weights` are 1280 float16, little endian, in base64. `thresholds` maps a share of pictures without the label, such
-    as "0.01", to the score that no more of them reached. `permissive`: all it learnt from has a permissive licence.
+    `weights` are 1280 float16, little endian, in base64. `tags` are numbers of ImageNet tags that speak for it, or
+    against it where their weight is below 0. `thresholds` maps a share of pictures without the label, such as "0.01",
+    to the score that no more of them reached. `permissive`: all it learnt from has a permissive licence.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
@@ -46,6 +52,9 @@ class Head(Model):
     bias: float
     thresholds: dict[str, Score]
     permissive: bool
+    # Left out of the file, and of its digest, where there are none.
+    tags: tuple[TagNumber, ...] = Field(default=(), exclude_if=lambda tags: not tags)
+    tag_weight: float = Field(default=0.0, exclude_if=lambda weight: not weight, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -101,15 +110,18 @@ class HeadsFile(Model):
 
 
 class Bank(NamedTuple):
-    """Heads side by side: names, weights (heads x 1280) and biases (heads)."""
+    """Heads side by side: names, weights (heads x 1280) and biases (heads); tags and their weight, where there are."""
 
     names: tuple[str, ...]
     weights: npt.NDArray[np.float32]
     biases: npt.NDArray[np.float32]
+    tags: dict[int, tuple[tuple[int, ...], float]]
 
-    def scores(self, embedding: Vector) -> dict[str, float]:
-        """The probability that each head gives an embedding."""
-        logits = self.weights @ embedding.astype(np.float32) + self.biases
+    def scores(self, seen: Impression) -> dict[str, float]:
+        """The probability that each head gives a picture."""
+        logits = self.weights @ seen.embedding.astype(np.float32) + self.biases
+        for number, (tags, weight) in self.tags.items():
+            logits[number] += weight * evidence(seen.chances, tags)
         return dict(zip(self.names, (0.5 * (1 + np.tanh(logits / 2))).tolist(), strict=True))
 
 
@@ -125,7 +137,14 @@ def bank(heads: Sequence[Head]) -> Bank:
         tuple(head.name for head in heads),
         np.array([head.vector for head in heads], np.float32).reshape(-1, WIDTH),
         np.array([head.bias for head in heads], np.float32),
+        {number: (head.tags, head.tag_weight) for number, head in enumerate(heads) if head.tags},
     )
+
+
+def evidence(chances: Vector, tags: Sequence[int]) -> npt.NDArray[np.float64]:
+    """The logarithm of the probability that a picture shows one of the tags; `chances` are ... x 1000."""
+    summed = chances[..., list(tags)].sum(axis=-1, dtype=float)
+    return np.asarray(np.log(_FLOOR + summed))
 
 
 def encode(weights: Vector) -> str:
@@ -133,15 +152,15 @@ def encode(weights: Vector) -> str:
     return b64encode(weights.astype("<f2").tobytes()).decode()
 
 
-def judged(bank: Bank, embedding: Vector) -> dict[tuple[str, str], tuple[float, str | None]]:
+def judged(bank: Bank, seen: Impression) -> dict[tuple[str, str], tuple[float, str | None]]:
     """Score and kind of each label and sub_label that the heads have something to say on.
 
-    The score of a sub_label with kinds is that of its own head, which has one threshold, and the strongest kind's
-    without it.
+    The score of a sub_label with kinds is the highest of its own head and theirs: most weapons are guns, and a head for
+    all of them knows little of the others.
     """
     own: dict[tuple[str, str], float] = {}
     kinds: dict[tuple[str, str], tuple[float, str]] = {}
-    for name, score in bank.scores(embedding).items():
+    for name, score in bank.scores(seen).items():
         if (meaning := MEANINGS.get(name)) is None:
             continue
         target = (meaning.label, meaning.sub_label)
@@ -149,8 +168,11 @@ def judged(bank: Bank, embedding: Vector) -> dict[tuple[str, str], tuple[float, 
             own[target] = score
         else:
             kinds[target] = max(kinds.get(target, (0.0, "")), (score, meaning.kind))
-    found = {target: score for target, (score, _) in kinds.items()} | own
-    return {target: (score, kinds[target][1] if target in kinds else None) for target, score in sorted(found.items())}
+    found = {}
+    for target in sorted(own.keys() | kinds.keys()):
+        score, kind = kinds.get(target, (0.0, None))
+        found[target] = (max(score, own.get(target, 0.0)), kind)
+    return found
 
 
 class Heads:
@@ -165,7 +187,7 @@ class Heads:
         return [
             [
                 frame.observation(self.name, *target, score, text=kind)
-                for target, (score, kind) in judged(load(self._path), frame.result(Lite).embedding).items()
+                for target, (score, kind) in judged(load(self._path), frame.result(Lite)).items()
                 if target not in LOOKED_AT_CLOSELY
             ]
             for frame in frames
@@ -201,7 +223,7 @@ class OwnHeads:
         return [
             [
                 frame.observation(self.name, OWN_LABEL, name, score)
-                for name, score in self._bank.scores(frame.result(Lite).embedding).items()
+                for name, score in self._bank.scores(frame.result(Lite)).items()
             ]
             for frame in frames
         ]

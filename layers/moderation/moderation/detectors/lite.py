@@ -25,10 +25,11 @@ class Tag(NamedTuple):
 
 
 class Impression(NamedTuple):
-    """The likeliest tags, likeliest first, and the embedding (1280)."""
+    """The likeliest tags, likeliest first, the embedding (1280), and the probability of every tag (1000)."""
 
     tags: tuple[Tag, ...]
     embedding: npt.NDArray[np.float16]
+    chances: npt.NDArray[np.float16]
 
 
 class Lite:
@@ -46,7 +47,7 @@ class Lite:
         likeliest = np.argsort(-probabilities[0])[:_TAGS]
         names = _read(self._names)
         tags = tuple(Tag(names[index], float(probabilities[0, index])) for index in likeliest)
-        return Impression(tags, embedding[0].astype(np.float16))
+        return Impression(tags, embedding[0].astype(np.float16), probabilities[0].astype(np.float16))
 
 
 def prepare(picture: Picture) -> Levels:

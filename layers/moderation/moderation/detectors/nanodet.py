@@ -26,7 +26,7 @@ LABELS = (
 # fmt: on
 """In the network's order."""
 
-_SIDE = 416
+SIDE = 416
 _STRIDES = (8, 16, 32)
 _BINS = 11
 """A distance is a distribution over 0..10 cells."""
@@ -56,7 +56,7 @@ class NanoDet:
 
     def run(self, picture: Picture) -> tuple[Thing, ...]:
         """Strongest first, none weaker than 0.3."""
-        frame = Letterbox.around(picture, _SIDE)
+        frame = Letterbox.around(picture, SIDE)
         maps = self._network.run([f"stride{stride}" for stride in _STRIDES], prepare(frame.draw(picture)))
         return decode([level[0] for level in maps], frame)
 

@@ -28,8 +28,8 @@ _SONG = (24, 27, 29, 31)
 _EXPLOSION, _SHOTS = 420, (421, 422, 423, 424)
 
 _DOUBT = 0.03
-_SCREAMED, _WORDLESS = 0.5, 0.1
-"""What a scream, and a voice without words, count as moaning."""
+_WORDLESS = 0.07
+"""What a voice without words counts as moaning."""
 _LASTING = 5
 """Windows, 2.9 s of sound: what moans or cries does so for a while, a sneeze or a cough does not."""
 _FAINTEST = 0.1
@@ -98,7 +98,7 @@ def _moaning(kinds: Floats, speech: Floats) -> Floats:
     Words are where both networks hear speech: each by itself takes many a groan for a word.
     """
     voice = kinds[:, _SPEECH]
-    moaning = kinds[:, _MOANING].sum(axis=1) + _SCREAMED * kinds[:, _SCREAM] + _WORDLESS * voice * (1 - speech)
+    moaning = kinds[:, _MOANING].sum(axis=1) + kinds[:, _SCREAM] + _WORDLESS * voice * (1 - speech)
     instead = np.maximum(kinds[:, _INSTEAD].max(axis=1), voice * speech)
     moaning, instead = _around(moaning), _around(instead)
     share: Floats = moaning / (moaning + instead + _DOUBT)

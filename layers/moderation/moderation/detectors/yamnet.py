@@ -33,20 +33,26 @@ class YamNet:
     def run(self, samples: Floats) -> Floats:
         """Windows x 521 probabilities; window n is about 0.96 s from n * 0.48 s on.
 
-        The last window is filled up with silence where less than a hop of sound is left; none for no sound.
+        The last window begins earlier where less sound is left than it needs: what breaks off into silence is a gasp
+        to the network. Less sound than one window is filled up with silence; no sound has no windows.
         """
-        hop = _FRAME_HOP * _STEP
+        hop, whole = _FRAME_HOP * _STEP, (_FRAMES - 1) * _STEP + _FRAME
         count = max(1, -(-(len(samples) - _FRAMES * _STEP) // hop) + 1) if len(samples) else 0
         found = [np.zeros((0, KINDS), np.float32)]
         for first in range(0, count, _BATCH):
             windows = min(_BATCH, count - first)
             length = ((windows - 1) * _FRAME_HOP + _FRAMES - 1) * _STEP + _FRAME
             piece = samples[first * hop : first * hop + length]
-            levels = log_mel(np.pad(piece, (0, length - len(piece))))
-            batch = np.lib.stride_tricks.sliding_window_view(levels, _FRAMES, axis=0)[::_FRAME_HOP]
-            (scores,) = self._network.run(["scores"], np.ascontiguousarray(batch.transpose(0, 2, 1)[:, np.newaxis]))
-            found.append(scores)
+            found.append(self._scores(np.pad(piece, (0, length - len(piece)))))
+        if whole <= len(samples) < (count - 1) * hop + whole:
+            found[-1][-1:] = self._scores(samples[-whole:])
         return np.concatenate(found)
+
+    def _scores(self, samples: Floats) -> Floats:
+        batch = np.lib.stride_tricks.sliding_window_view(log_mel(samples), _FRAMES, axis=0)[::_FRAME_HOP]
+        scores: Floats
+        (scores,) = self._network.run(["scores"], np.ascontiguousarray(batch.transpose(0, 2, 1)[:, np.newaxis]))
+        return scores
 
 
 def log_mel(samples: Floats) -> Floats:

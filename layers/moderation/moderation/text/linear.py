@@ -1,6 +1,7 @@
 """Linear classifiers over the spelling and the meaning of a text: small enough to be part of the product."""
 
 import json
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
+from anyascii import anyascii
 
 from moderation.text.encoder import WIDTH, Floats
 from moderation.text.folding import Folded
@@ -19,6 +21,13 @@ BUCKETS = 1 << 15
 _LONGEST_TEXT = 2000
 _GRAMS = {"han": (1, 2, 3), "latin": (1, 2, 3, 4)}
 """Lengths of the stretches of characters that are counted."""
+_SOUNDS = (1, 2, 3)
+"""Lengths of the stretches of syllables that are counted beside Chinese characters."""
+_SYLLABLE = re.compile(r"\d+|.", re.DOTALL)
+_PARTED = re.compile(
+    r"(?<=[\u3400-\u9fff])[^\w.,!?;:…。、\n]+(?=[\u3400-\u9fff])|(?<=[\u3400-\u9fff])\.(?=[\u3400-\u9fff])"
+)
+"""What is put between two characters and ends no clause."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +59,34 @@ class Spelling:
 
 
 def spelling(folded: Folded, script: str) -> Spelling:
-    """Chinese without what stands between characters. The more often a stretch occurs the less each time counts."""
-    text = (folded.loose if script == "han" else folded.plain).text
-    padded = f" {text[:_LONGEST_TEXT]} "
-    grams = [
-        crc32(padded[start : start + size].encode()) % BUCKETS
-        for size in _GRAMS[script]
-        for start in range(len(padded) - size + 1)
-    ]
-    buckets, counts = np.unique(np.array(grams, np.int64), return_counts=True)
+    """Chinese without what stands between characters, and by its sound as well: that is the same in other characters.
+
+    The more often a stretch occurs the less each time counts.
+    """
+    text = (folded.loose if script == "han" else folded.plain).text[:_LONGEST_TEXT]
+    padded = f" {text} "
+    grams = [padded[start : start + size] for size in _GRAMS[script] for start in range(len(padded) - size + 1)]
+    if script == "han":
+        sounds = ["<", *map(_sound, _SYLLABLE.findall(text)), ">"]
+        grams += [
+            "-".join(("", *sounds[start : start + size])) for size in _SOUNDS for start in range(len(sounds) - size + 1)
+        ]
+    buckets, counts = np.unique(
+        np.array([crc32(gram.encode()) % BUCKETS for gram in grams], np.int64), return_counts=True
+    )
     values = 1 + np.log(counts)
     return Spelling(buckets, (values / np.linalg.norm(values)).astype(np.float32))
+
+
+def sentence(folded: Folded) -> str:
+    """The text as its meaning is looked for: nothing stands between Chinese characters that parts no clauses."""
+    return _PARTED.sub("", folded.plain.text)
+
+
+@cache
+def _sound(sign: str) -> str:
+    """Pinyin without tones; any number sounds alike."""
+    return "0" if sign[0].isdigit() else anyascii(sign).casefold() if "\u3400" <= sign <= "\u9fff" else sign
 
 
 def script_of(folded: Folded, language: str = "") -> str | None:

@@ -42,7 +42,7 @@ class MeaningPart:
         folded = self._folding.fold(text.text[:_LONGEST_TEXT])
         script = linear.script_of(folded, text.language)
         # Folding takes other alphabets for disguised Latin, which they are not where a text is wholly in one.
-        (vector,) = self._encoder.encode([folded.plain.text if script else folded.original])
+        (vector,) = self._encoder.encode([linear.sentence(folded) if script else folded.original])
         found = []
         if script:
             spelt = linear.spelling(folded, script)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,9 @@ from greenlight.cli import app
 from greenlight.evaluate import cli
 from greenlight.evaluate.calibrate import Rate, calibrated, rewritten
 from greenlight.evaluate.errors import EvaluateError
-from greenlight.evaluate.figures import Share, of_benign, of_label, of_speech
+from greenlight.evaluate.figures import GAPS, Mistaken, Share, of_benign, of_label, of_mistaken, of_speech
 from greenlight.evaluate.look import Looked, Looking, widened
-from greenlight.evaluate.manifest import Item, Kind, read
+from greenlight.evaluate.manifest import Item, Kind, read, sampled
 from greenlight.evaluate.score import Judged, judged, lasting, scores
 from moderation.detectors.catalog import CATALOG
 from moderation.detectors.labels import meant
@@ -96,13 +97,23 @@ def test_manifests_tell_what_is_what(tmp_path: Path) -> None:
     rows = "path,label,group,transcript\na.jpg,gun|fire,g,\nb.mp4,benign,,\nc.wav,,,hello\nd.txt,fire,,\n"
     manifest = tmp_path / "m.csv"
     manifest.write_text(rows)
-    picture, clip, sound = read(manifest)
+    picture, clip, sound = read([manifest])
     assert (picture.kind, sorted(picture.labels), picture.group) == (Kind.PICTURE, ["fire", "gun"], "g")
     assert (clip.kind, clip.labels, clip.group) == (Kind.CLIP, frozenset(), "b.mp4")
     assert (sound.kind, sound.transcript) == (Kind.SOUND, "hello")
+    assert [one.name for one in read([manifest], only=["benign"])] == ["b.mp4", "c.wav"]
+    # AND only those are read that are asked for, wherever they are
+    assert [one.name for one in read([manifest, manifest], under=("a", "c"))] == ["a.jpg", "c.wav"] * 2
     manifest.write_text("text,label\nyou fool,1\ngood day,0\n")
-    first, second = read(manifest, {"1": "abuse"})
+    first, second = read([manifest], {"1": "abuse"})
     assert (first.kind, first.text, [*first.labels], [*second.labels]) == (Kind.TEXT, "you fool", ["abuse"], [])
+
+
+def test_a_sample_has_so_many_of_each_label_wherever_they_stand() -> None:
+    items = [item(f"gun-{n}", "gun") for n in range(9)] + [item(f"plain-{n}") for n in range(9)] + [item("f", "fire")]
+    chosen = sampled(items, 3)
+    assert sorted(Counter(min(one.labels, default="") for one in chosen).items()) == [("", 3), ("fire", 1), ("gun", 3)]
+    assert set(sampled(items[::-1], 3)) == set(chosen)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +123,7 @@ def test_what_is_no_manifest_is_said(tmp_path: Path, content: str) -> None:
     (tmp_path / "notes.txt").touch()
     (tmp_path / "m.csv").write_text(content)
     with pytest.raises(EvaluateError):
-        read(tmp_path / "m.csv")
+        read([tmp_path / "m.csv"])
 
 
 def test_names_of_collections_mean_labels_of_the_product() -> None:
@@ -183,9 +194,15 @@ def test_average_precision_precision_and_recall_of_a_label() -> None:
 def test_benign_items_and_why_they_did_not_pass() -> None:
     gap = looked(10).model_copy(update={"verdict": verdict(reasons=("segment_failed",))})
     found = [came_out(item("a"), looked(10)), came_out(item("b"), looked(60)), came_out(item("c"), gap)]
-    figures = of_benign([*found, came_out(item("d", "fire"), looked(99))])
+    found += [came_out(item("d", "fire"), looked(99)), came_out(item("e", "gun"), looked(70))]
+    figures = of_benign(found)
     assert (figures.reviewed, figures.blocked) == (Share(2, 3), Share(0, 3))
-    assert figures.causes == {FIRE: 1, ("", ""): 1}
+    # THEN a fire on the picture of one is no mistake, on that of a gun it is
+    assert of_mistaken(found, {"fire": {FIRE}, "gun": {GUN}}) == [
+        Mistaken("benign", GAPS, Share(1, 3), Share(0, 3)),
+        Mistaken("benign", FIRE, Share(1, 3), Share(0, 3)),
+        Mistaken("gun", FIRE, Share(1, 1), Share(0, 1)),
+    ]
     # and what the template does not ask about is no reason
     other = template(rule("porn", "sexy"))
     assert of_benign([came_out(item("b"), looked(60), other)]).reviewed == Share(0, 1)
@@ -282,13 +299,38 @@ def test_the_command_evaluates_pictures_and_goes_on_where_it_stopped(
     assert (found["benign"]["n"], found["benign"]["review_rate"], found["benign"]["block_rate"]) == (1, 0.0, 0.0)
     assert found["refused"] == {"broken.jpg": found["refused"]["broken.jpg"]}
     assert "qr_code" in (tmp_path / "out" / "report.md").read_text()
-    assert "data:image/jpeg;base64," in (tmp_path / "out" / "errors.html").read_text()
+    errors = (tmp_path / "out" / "errors.html").read_text()
+    assert "data:image/jpeg;base64," in errors
+    # what is not asked for has no errors, and what the product found is not missed
+    assert "black: lowest scores" in errors
+    assert "qr_code: missed" not in errors
 
     # and a second run looks at nothing again
     monkeypatch.setattr(Looking, "_looked", lambda self, one: pytest.fail(f"{one.name} was looked at again"))
     again = CliRunner().invoke(app, arguments)
     assert again.exit_code == 0
     assert json.loads((tmp_path / "out" / "report.json").read_text()) == found
+
+
+@pytest.mark.parametrize(("complete", "times"), [(True, 1), (False, 2)])
+def test_what_failed_is_looked_at_again(
+    complete: bool, times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = tmp_path / "a.jpg"
+    Image.new("RGB", (64, 64)).save(picture)
+    told = verdict()
+    came = told.model_copy(update={"coverage": told.coverage.model_copy(update={"complete": complete})})
+    seen: list[Item] = []
+
+    def once_more(self: Looking, one: Item) -> Looked:
+        seen.append(one)
+        return Looked(verdict=came)
+
+    monkeypatch.setattr(Looking, "_looked", once_more)
+    looking = Looking(template(), tmp_path, tmp_path / "cache")
+    for _ in range(2):
+        assert looking.look(Item("a.jpg", Kind.PICTURE, frozenset(), "a", picture)).verdict == came
+    assert len(seen) == times
 
 
 def test_the_command_proposes_and_writes_a_template(

@@ -11,11 +11,12 @@ from typer.testing import CliRunner
 
 from greenlight.cli import app
 from greenlight.heads.data import HeadPlan, Recipe, Sample, read
-from greenlight.heads.embed import embed
+from greenlight.heads.embed import Looks, embed, extracted
 from greenlight.heads.errors import HeadsError
-from greenlight.heads.train import Set, train
+from greenlight.heads.train import Set, together, train
 from greenlight.weights import ensure_weights
-from moderation.detectors.heads import WIDTH, HeadsFile, load
+from moderation.detectors.heads import TAGS, WIDTH, HeadsFile, load
+from moderation.detectors.lite import Lite
 
 CHANCE = np.random.default_rng(5)
 
@@ -36,6 +37,12 @@ def shapes(tmp_path: Path) -> Path:
         draw(tmp_path / "data" / "round" / f"{number}.png", round_ones=True)
         draw(tmp_path / "data" / "benign" / f"{number}.png", round_ones=False)
     return tmp_path / "data"
+
+
+def looks(embeddings: np.ndarray, chances: np.ndarray | None = None) -> Looks:
+    """Of pictures without altered copies."""
+    said = np.full((len(embeddings), TAGS), 1e-3) if chances is None else chances
+    return Looks(embeddings[np.newaxis].astype(np.float32), said[np.newaxis].astype(np.float32))
 
 
 def sample(name: str, *labels: str, group: str = "", origin: str = "one", permissive: bool = True) -> Sample:
@@ -60,10 +67,11 @@ def test_folders_become_a_head_that_knows_the_shape(
     assert not head.permissive
     draw(tmp_path / "new" / "yes.png", round_ones=True)
     draw(tmp_path / "new" / "no.png", round_ones=False)
-    (seen,) = embed(
-        [tmp_path / "new" / "yes.png", tmp_path / "new" / "no.png"], weights=weights, cache=tmp_path / "cache.new"
+    model = Lite(weights)
+    yes, no = (
+        load(tmp_path / "out" / "heads.json").scores(model.run(extracted(Image.open(tmp_path / "new" / name))))["round"]
+        for name in ("yes.png", "no.png")
     )
-    yes, no = (load(tmp_path / "out" / "heads.json").scores(one)["round"] for one in seen)
     assert yes > no
     card = (tmp_path / "out" / "heads.md").read_text()
     assert "| round | 10 (10) |" in card
@@ -80,7 +88,8 @@ def test_embeddings_are_kept_even_when_a_run_was_cut_short(shapes: Path, tmp_pat
     weights, cache = ensure_weights(["lite"]), tmp_path / "cache"
     paths = sorted(shapes.glob("round/*.png"))[:3]
     first = embed(paths[:2], weights=weights, cache=cache, altered=1)
-    assert first.shape == (2, 2, WIDTH)
+    assert (first.embeddings.shape, first.chances.shape) == ((2, 2, WIDTH), (2, 2, TAGS))
+    np.testing.assert_allclose(first.chances.sum(axis=2), 1, atol=0.01)
     size = cache.stat().st_size
 
     # GIVEN half a record at the end
@@ -91,15 +100,17 @@ def test_embeddings_are_kept_even_when_a_run_was_cut_short(shapes: Path, tmp_pat
     again = embed(paths, weights=weights, cache=cache, altered=1)
 
     # THEN only what is new was added, in step
-    np.testing.assert_array_equal(again[:, :2], first)
+    np.testing.assert_array_equal(again.embeddings[:, :2], first.embeddings)
+    np.testing.assert_array_equal(again.chances[:, :2], first.chances)
     assert cache.stat().st_size == size // 4 * 6
-    assert not np.array_equal(again[0], again[1])
+    assert not np.array_equal(again.embeddings[0], again.embeddings[1])
 
 
 def test_no_weights_are_needed_for_what_is_known(shapes: Path, tmp_path: Path) -> None:
     paths, cache = sorted(shapes.glob("round/*.png"))[:2], tmp_path / "cache"
     known = embed(paths, weights=ensure_weights(["lite"]), cache=cache)
-    np.testing.assert_array_equal(embed(paths, weights=tmp_path / "none", cache=cache), known)
+    again = embed(paths, weights=tmp_path / "none", cache=cache)
+    np.testing.assert_array_equal(again.embeddings, known.embeddings)
 
 
 def test_what_is_no_picture_is_named(tmp_path: Path) -> None:
@@ -114,7 +125,7 @@ def test_a_head_that_knows_scenes_only_is_found_out() -> None:
     embeddings = np.repeat(scenes, 2, axis=0) + CHANCE.normal(scale=0.01, size=(120, WIDTH))
     labelled = np.repeat(CHANCE.permutation(60) < 30, 2)
     samples = [sample(f"{n}.png", *(["chance"] if labelled[n] else []), group=str(n // 2)) for n in range(120)]
-    data = Set(samples, embeddings[np.newaxis].astype(np.float32))
+    data = Set(samples, looks(embeddings))
 
     # WHEN a head is trained
     ((head, report),) = train([HeadPlan(name="chance", of=("chance",))], data)
@@ -127,13 +138,49 @@ def test_a_head_that_knows_scenes_only_is_found_out() -> None:
 
 def test_sources_are_tested_on_the_others_only_where_there_are_enough() -> None:
     # GIVEN a label that two collections show alike, and a third with three pictures of it
-    embeddings = CHANCE.normal(size=(1, 163, WIDTH)).astype(np.float32)
-    embeddings[0, :63, :40] += 2
+    embeddings = CHANCE.normal(size=(163, WIDTH))
+    embeddings[:63, :40] += 2
     origins = ["a"] * 30 + ["b"] * 30 + ["c"] * 3 + ["d"] * 100
     samples = [sample(f"{n}.png", *(["it"] if n < 63 else []), origin=origin) for n, origin in enumerate(origins)]
-    ((_, report),) = train([HeadPlan(name="it", of=("it",))], Set(samples, embeddings))
+    ((_, report),) = train([HeadPlan(name="it", of=("it",))], Set(samples, looks(embeddings)))
     assert report.sources.keys() == {"a", "b"}
     assert report.sources["a"].value > 0.8
+
+
+NAMES = ("cannon", "guitar, lute", "Rifle, gun", *("other",) * (TAGS - 3))
+
+
+def test_a_head_leans_on_tags_and_away_from_them() -> None:
+    # GIVEN embeddings that say nothing, and tags of which one comes with the label and one without
+    labelled = np.arange(200) < 40
+    chances = np.full((200, TAGS), 1e-6)
+    chances[labelled, 2] = CHANCE.uniform(0.2, 0.9, 40)
+    chances[~labelled, 1] = CHANCE.uniform(0.2, 0.9, 160)
+    samples = [sample(f"{n}.png", *(["it"] if labelled[n] else [])) for n in range(200)]
+    data = Set(samples, looks(CHANCE.normal(size=(200, WIDTH)), chances))
+
+    # WHEN heads are trained that ask one and the other
+    plans = (
+        HeadPlan(name="leaning", of=("it",), tags=("gun",)),
+        HeadPlan(name="wary", of=("it",), tags=("lute",), lean=-0.5),
+    )
+    trained = {head.name: (head, report) for head, report in train(plans, data, data, tags=NAMES, folds=2)}
+
+    # THEN both know more than chance, which is 0.2, and so does the head as it is written
+    assert trained["leaning"][0].tags == (2,)
+    assert trained["wary"][0].tag_weight < 0 < trained["leaning"][0].tag_weight
+    for name in ("leaning", "wary"):
+        assert trained[name][1].precision.value > 0.4
+        tested = trained[name][1].tested
+        assert tested is not None
+        assert tested.precision is not None
+        assert tested.precision.value > 0.9
+
+    # AND the highest of two is measured for the label of each, without the other's pictures
+    (both, *each) = together("any", [report for _, report in trained.values()], data)
+    assert (both.pictures, [one.name for one in each]) == (40, ["leaning", "wary"])
+    with pytest.raises(HeadsError, match="there is no tag spoon"):
+        next(train([HeadPlan(name="it", of=("it",), tags=("spoon",))], data, tags=NAMES))
 
 
 def test_a_manifest_is_read_with_recipe(tmp_path: Path) -> None:
