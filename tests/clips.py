@@ -13,7 +13,7 @@ from tests.media_samples import make, path
 
 CODE_TEXT = "https://example.com/win-a-prize"
 CODE_FROM, CODE_TO = 1, 2
-CODES = 13
+CODES = 23
 """Codes that come and go in `blinking`."""
 
 _H264 = ("-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p")
@@ -74,7 +74,7 @@ def sound() -> Path:
 
 @cache
 def blinking() -> Path:
-    """26 seconds in two segments of work: a QR code shows in the first half of every two seconds, 13 times.
+    """46 seconds in two segments of work: a QR code shows in the first half of every two seconds, 23 times.
 
     It is a still picture otherwise, so that most frames are near-duplicates and little has to be looked at.
     """
