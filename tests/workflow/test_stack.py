@@ -15,10 +15,12 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
+from greenlight.api import Api
 from greenlight.stack import server
 from greenlight.stack.errors import StackError
 from greenlight.stack.stack import PYTHON, Stack
-from tests.local_stack import faulty
+from tests import clips
+from tests.local_stack import Bus, faulty
 
 
 def test_it_listens_on_loopback_only(stack: Stack) -> None:
@@ -103,6 +105,28 @@ def test_what_is_stored_survives_a_stop_in_order_and_keeps_its_port(tmp_path: Pa
         assert second.client("s3").get_object(Bucket="kept", Key="key")["Body"].read() == b"body"
     finally:
         second.stop()
+
+
+def test_events_are_told_after_a_restart_as_before(tmp_path: Path) -> None:
+    # GIVEN a local AWS that has told of an upload
+    first = Stack.start(tmp_path, port=0, end_with_us=True).deploy()
+    _upload_and_hear_of_it(first)
+
+    # WHEN it is stopped and started again
+    first.stop()
+    second = Stack.start(tmp_path, end_with_us=True).deploy()
+
+    # THEN it tells of the next one
+    try:
+        _upload_and_hear_of_it(second)
+    finally:
+        second.stop()
+
+
+def _upload_and_hear_of_it(stack: Stack) -> None:
+    bus = Bus(stack)
+    with Api(stack.api_url, stack.token) as api:
+        bus.wait_for(api.upload(clips.text()), "Media Uploaded")
 
 
 def test_calls_beyond_the_reserved_concurrency_wait_for_their_turn(stack: Stack, tmp_path: Path) -> None:

@@ -75,12 +75,25 @@ def wait_for_concurrency() -> None:
     functions._release_execution_slot = release_and_tell
 
 
+def read_streams_from_their_start() -> None:
+    """MiniStack keeps how far a stream was read, but not the stream: restarted, it would pass over as many records."""
+    functions: Any = import_module("ministack.services.lambda_svc")
+    restore = functions._restore_esm_positions
+
+    def restore_others(store: Any, positions: Any) -> None:
+        if store is not functions._dynamodb_stream_positions:
+            restore(store, positions)
+
+    functions._restore_esm_positions = restore_others
+
+
 if __name__ == "__main__":
     # MiniStack's Lambda Runtime API sends header and body in separate packets; with Nagle's algorithm every warm
     # invocation waits some 40 ms for a delayed acknowledgement.
     socketserver.StreamRequestHandler.disable_nagle_algorithm = True
     answer_ranges_of_versions()
     wait_for_concurrency()
+    read_streams_from_their_start()
     if sys.argv[1:]:
         threading.Thread(target=end_with, args=(int(sys.argv[1]),), daemon=True).start()
     sys.argv = ["ministack"]
