@@ -124,6 +124,7 @@ def scan(
             progress=show,
             pictures=pictures,
             libraries=beside(template, chosen),
+            once=True,
         )
     _answer(
         file.name,

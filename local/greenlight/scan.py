@@ -67,11 +67,13 @@ def scan(
     progress: Progress = lambda what, done, total: None,
     pictures: Path | None = None,
     libraries: Libraries = MappingProxyType({}),
+    once: bool = False,
     left: Left = lambda objects, work: None,
 ) -> Scanned:
     """Moderate `path`; segments run side by side. Evidence pictures and WebVTT are copied into `pictures` when given.
 
     `libraries` are the owner's. `left` is called with what the steps have left behind, which ends with the scan.
+    `once`: nothing is looked at after this, so models are let go before texts are judged.
     """
     clock = SystemClock()
     cores = os.cpu_count()
@@ -118,7 +120,8 @@ def scan(
             each("segments", planned.segments)
             with suppress(Permanent, Transient):
                 each("windows", Refining(store, objects).run(job.job_id).windows)
-            release()
+            if once:
+                release()
             progress("texts", 0, 1)
             with suppress(Permanent, Transient):
                 TextJudging(store, objects, weights).run(job.job_id)

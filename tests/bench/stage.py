@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from moderation.detectors.catalog import needed, sizes
+from moderation.detectors.catalog import DetectorSpec, needed, sizes
 from moderation.media import frames
 from moderation.media.plan import make_plan
-from moderation.models.plan import FrameSize
+from moderation.models.plan import Plan
 from moderation.services.templates import load_template
 
 HOUR = 3600.0
@@ -32,11 +32,22 @@ def extract(clip: Path, template_name: str) -> dict[str, float]:
         deadline=time.monotonic() + HOUR,
     )
     planned, spent = time.perf_counter(), _cpu()
-    specs = needed(template, "frames")
-    looked = distinct = 0
+    found = [frame for segment in _extracted(clip, plan, needed(template, "frames")) for frame in segment.frames.frames]
+    return {
+        "plan_wall": planned - began,
+        "extract_wall": time.perf_counter() - planned,
+        "extract_cpu": _cpu() - spent,
+        "segments": len(plan.segments),
+        "frames": len(found),
+        "distinct": sum(frame.duplicate_of is None for frame in found),
+    }
+
+
+def _extracted(clip: Path, plan: Plan, specs: Sequence[DetectorSpec]) -> Iterator[frames.Extracted]:
+    """Each segment as the detectors need it, there until the next one is asked for."""
     for span in plan.segments:
         with tempfile.TemporaryDirectory() as folder:
-            found = frames.extract_segment(
+            yield frames.extract_segment(
                 clip,
                 plan,
                 span.index,
@@ -44,17 +55,7 @@ def extract(clip: Path, template_name: str) -> dict[str, float]:
                 with_clips=any(spec.clips for spec in specs),
                 deadline=time.monotonic() + HOUR,
                 folder=Path(folder),
-            ).frames.frames
-        looked += len(found)
-        distinct += sum(frame.duplicate_of is None for frame in found)
-    return {
-        "plan_wall": planned - began,
-        "extract_wall": time.perf_counter() - planned,
-        "extract_cpu": _cpu() - spent,
-        "segments": len(plan.segments),
-        "frames": looked,
-        "distinct": distinct,
-    }
+            )
 
 
 def _cpu() -> float:
@@ -74,7 +75,7 @@ def read(clip: Path, template_name: str) -> dict[str, float]:
     weights = ensure_weights()
     specs = [spec for spec in needed(load_template(template_name), "frames") if spec.name not in OCR]
     reading = next(spec for spec in CATALOG if spec.name == OCR[0])
-    looked = list(_distinct(clip, sizes([*specs, reading])))
+    looked = list(_distinct(clip, [*specs, reading]))
     with_text, without = Scanner([*specs, reading], weights), Scanner(specs, weights)
     Scanner([*specs, reading], weights).look(looked[-1])
     spent, lines = [0.0, 0.0], 0
@@ -88,18 +89,14 @@ def read(clip: Path, template_name: str) -> dict[str, float]:
     return {"frames": len(looked), "lines": lines, "without": spent[0], "with": spent[1]}
 
 
-def _distinct(clip: Path, shapes: Sequence[FrameSize]) -> Iterator[dict[str, bytes]]:
+def _distinct(clip: Path, specs: Sequence[DetectorSpec]) -> Iterator[dict[str, bytes]]:
     """The JPEG files by size of every frame that is looked at."""
-    plan = make_plan(clip, interval=1.0, key_frames_only=False, deadline=time.monotonic() + HOUR)
-    for span in plan.segments:
-        with tempfile.TemporaryDirectory() as folder:
-            extracted = frames.extract_segment(
-                clip, plan, span.index, sizes=shapes, deadline=time.monotonic() + HOUR, folder=Path(folder)
-            )
-            with zipfile.ZipFile(extracted.archive) as stored:
-                for frame in extracted.frames.frames:
-                    if frame.duplicate_of is None:
-                        yield {size: stored.read(member) for size, member in frame.pictures.items()}
+    plan = make_plan(clip, interval=1.0, deadline=time.monotonic() + HOUR)
+    for segment in _extracted(clip, plan, specs):
+        with zipfile.ZipFile(segment.archive) as stored:
+            for frame in segment.frames.frames:
+                if frame.duplicate_of is None:
+                    yield {size: stored.read(member) for size, member in frame.pictures.items()}
 
 
 def scan_all(clip: Path, template_name: str) -> dict[str, str]:
@@ -134,8 +131,7 @@ def detectors(clip: Path, template_name: str) -> dict[str, object]:
     from moderation.detectors import base, inference
     from moderation.detectors.scanner import Scanner
 
-    template = load_template(template_name)
-    specs = needed(template, "frames")
+    specs = needed(load_template(template_name), "frames")
     spent: dict[str, float] = {}
 
     def timed(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -152,30 +148,15 @@ def detectors(clip: Path, template_name: str) -> dict[str, object]:
     looking = [(one, "observe") for one in scanner.detectors] + [(one, "note") for one in scanner.followers]
     for one, method in looking:
         setattr(one, method, timed(one.name, getattr(one, method)))
-    plan = make_plan(clip, interval=template.interval_seconds, deadline=time.monotonic() + HOUR)
     whole = 0.0
     with (
         patch.object(inference.Network, "run", timed("sessions", inference.Network.run)),
         patch.object(base, "_decode", timed("pictures", base._decode)),
     ):
-        for span in plan.segments:
-            with tempfile.TemporaryDirectory() as folder:
-                extracted = frames.extract_segment(
-                    clip,
-                    plan,
-                    span.index,
-                    sizes=sizes(specs),
-                    with_clips=any(spec.clips for spec in specs),
-                    deadline=time.monotonic() + HOUR,
-                    folder=Path(folder),
-                )
-                with zipfile.ZipFile(extracted.archive) as stored:
-                    for frame in extracted.frames.frames:
-                        if frame.duplicate_of is None:
-                            pictures = {size: stored.read(member) for size, member in frame.pictures.items()}
-                            began = time.process_time()
-                            scanner.look(pictures)
-                            whole += time.process_time() - began
+        for pictures in _distinct(clip, specs):
+            began = time.process_time()
+            scanner.look(pictures)
+            whole += time.process_time() - began
     bare = {name: spent.pop(name, 0.0) for name in ("sessions", "pictures")}
     return {"cpu": whole, **bare, "detectors": spent}
 

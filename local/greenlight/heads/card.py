@@ -21,20 +21,8 @@ def card(
     *,
     altered: int,
     tested: str,
-) -> str:
-    """What the heads learnt from and how well they know it. `tested` names the other data, "" without any."""
-    return "\n".join(_lines(file, reports, joined, samples, recipe, altered, tested)) + "\n"
-
-
-def _lines(
-    file: HeadsFile,
-    reports: Sequence[Report],
-    joined: Sequence[Together],
-    samples: Sequence[Sample],
-    recipe: Recipe,
-    altered: int,
-    tested: str,
 ) -> Iterator[str]:
+    """Line by line what the heads learnt from and how well they know it. `tested` names the other data, "" without."""
     yield "# heads: linear heads on the embedding of EfficientNet-Lite3"
     yield ""
     yield f"Heads `{file.digest}`, over the model"

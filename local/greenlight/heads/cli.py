@@ -105,7 +105,8 @@ def train_heads(
         for row in together(name, [named[one] for one in members], pictures)
     ]
     told = f"{len(others.samples)} of list `{others.sha256[:12]}`" if others else ""
-    (out / CARD).write_text(card(file, reports, joined, samples, plan, altered=altered, tested=told), encoding="utf-8")
+    lines = card(file, reports, joined, samples, plan, altered=altered, tested=told)
+    (out / CARD).write_text("\n".join(lines) + "\n", encoding="utf-8")
     for report in reports:
         _messages.print(f"{report.plan.name}: average precision {report.precision}", highlight=False)
     typer.echo(out / HEADS)
