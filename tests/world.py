@@ -37,13 +37,13 @@ PLAYBACK_TTL = timedelta(minutes=10)
 
 
 class ShelfTemplates:
-    """The port `Templates`: any name, with one rule for frames and covers alike."""
+    """The port `Templates`: nearly any name, with one rule for frames and covers alike."""
 
     def __init__(self, *, auto_block: bool) -> None:
         self._auto_block = auto_block
 
     def get(self, name: str) -> Template:
-        if name == "missing":
+        if name in ("", "missing", "nothing"):
             raise NotFound(name)
         rule = Rule(
             label="porn", sub_label="explicit", forms=frozenset({Form.IMAGE, Form.COVER}), review=60, block=90, single=0
@@ -111,7 +111,9 @@ class World:
         self.publisher = SlowPublisher(self.uploads)
         self.templates = ShelfTemplates(auto_block=auto_block)
         self.settlement = Settlement(self.store, self.clock, keep_post_on_failure)
-        self.signing = UploadSigning(self.store, self.uploads, self.clock, self.ids, "default_pre", EXPIRY)
+        self.signing = UploadSigning(
+            self.store, self.uploads, self.templates, self.clock, self.ids, "default_pre", EXPIRY
+        )
         self.ingest = Ingest(self.store, self.uploads, self.templates, self.workflow, self.clock)
         self.aggregation = Aggregation(self.store, self.objects, self.settlement, self.clock)
         self.failure = Failure(self.store, self.settlement)

@@ -31,7 +31,7 @@ from moderation.services.media import Library
 from moderation.services.playback import Playback
 from moderation.services.review import Reviewing
 from moderation.services.settle import Settlement
-from moderation.services.templates import PresetTemplates
+from moderation.services.templates import OwnTemplates
 from moderation.services.upload import UploadSigning
 from moderation.system import RandomIds, SystemClock
 from tests.builders import empty_verdict, waiting_media
@@ -85,7 +85,7 @@ def _warm() -> Iterator[tuple[str, float]]:
 def _use_cases(folder: Path) -> dict[str, object]:
     """The API's use cases over a media that has been judged and plays."""
     store, uploads, objects = MemoryMediaStore(), LocalUploads(folder), FolderObjects(folder)
-    clock, ids, workflow, templates = SystemClock(), RandomIds(), MemoryWorkflow(), PresetTemplates()
+    clock, ids, workflow, templates = SystemClock(), RandomIds(), MemoryWorkflow(), OwnTemplates(objects)
     media = waiting_media()
     store.add_media(media)
     identity = uploads.receive(media.source_key, b"video")
@@ -94,7 +94,7 @@ def _use_cases(folder: Path) -> dict[str, object]:
     store.save(media.model_copy(update={"identity": identity, **playable}), new_job=job)
     Settlement(store, clock).judged(job, empty_verdict(job))
     return {
-        "upload_signing": UploadSigning(store, uploads, clock, ids, "default_pre", timedelta(hours=1)),
+        "upload_signing": UploadSigning(store, uploads, templates, clock, ids, "default_pre", timedelta(hours=1)),
         "library": Library(store, objects, templates, workflow, Settlement(store, clock), clock, ids),
         "playback": Playback(store, MemorySigner(), clock, timedelta(minutes=10)),
         "reviewing": Reviewing(store, clock, ids),

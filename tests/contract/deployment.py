@@ -22,7 +22,7 @@ from moderation.entrypoints import compose
 from moderation.models.job import Job
 from moderation.models.media import Media, MediaStatus, ObjectIdentity
 from moderation.services.ingest import new_job
-from moderation.services.templates import PresetTemplates
+from moderation.services.templates import load_template
 from moderation.settings import settings
 from moderation.system import SystemClock
 from tests.contract.conftest import REGION
@@ -152,7 +152,7 @@ class Deployment:
     def with_job(self, media: Media, **changes: object) -> Job:
         """Store a media that has arrived, with a job; the job's id is that of the events."""
         identity = self.bring(media.source_key)
-        job = new_job(media, identity, PresetTemplates().get(media.procedure.template), "upload", SystemClock())
+        job = new_job(media, identity, load_template(media.procedure.template), "upload", SystemClock())
         job = job.model_copy(update={"job_id": event_of("plan")["job_id"]} | changes)
         arrived = media.model_copy(
             update={"identity": identity, "latest_job": job.job_id, "status": MediaStatus.CHECKING}

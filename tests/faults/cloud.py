@@ -229,7 +229,7 @@ class Cloud:
             "_uploads": wrapped("uploads", self.uploads),
             "_workflow": wrapped("workflow", self.workflow),
             "event_bus": wrapped("bus", self.bus),
-            "PresetTemplates": wrapped("templates", _Templates()),
+            "_templates": wrapped("templates", _Templates()),
             "S3Publisher": wrapped("publisher", self.publisher),
             "publish_messages": self,
             "SystemClock": self.clock,
@@ -608,8 +608,8 @@ def deployed() -> Iterator[Callable[..., Cloud]]:
         patch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Greenlight")
         patch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
         settings.cache_clear()
-        ports = ("_store", "_objects", "_uploads", "_workflow", "event_bus", "publish_messages")
-        for name in (*ports, "PresetTemplates", "SystemClock", "RandomIds"):
+        ports = ("_store", "_objects", "_templates", "_uploads", "_workflow", "event_bus", "publish_messages")
+        for name in (*ports, "SystemClock", "RandomIds"):
             patch.setattr(compose, name, lambda name=name: _here.ports[name])
         patch.setattr(compose, "S3Publisher", lambda *_, **__: _here.ports["S3Publisher"])
         patch.setattr(compose, "_client", lambda service: None)

@@ -47,6 +47,7 @@ ROUTES = {
     "GET /v1/jobs/{job_id}": "MediaFunction",
     "GET /v1/media/{media_id}/playback": "PlaybackFunction",
     "POST /v1/reviews": "ReviewFunction",
+    "GET /v1/reviews": "ReviewFunction",
     "GET /v1/media/{media_id}/reviews": "ReviewFunction",
     "POST /v1/feedback": "FeedbackFunction",
     "GET /v1/feedback": "FeedbackFunction",
@@ -427,9 +428,10 @@ def test_parameters_are_described_bounded_and_grouped(template: dict[str, Any]):
         assert "Default" in parameter, name
 
 
-def test_procedures_to_choose_from_are_the_built_in_ones(template: dict[str, Any]):
-    procedures = template["Parameters"]["DefaultProcedure"]["AllowedValues"]
-    assert sorted(procedures) == sorted(f"{name}_{mode}" for name in preset_names() for mode in ("pre", "post"))
+def test_every_preset_may_be_the_default_procedure(template: dict[str, Any]):
+    allowed = template["Parameters"]["DefaultProcedure"]["AllowedPattern"]
+    assert all(re.fullmatch(allowed, f"{name}_{mode}") for name in preset_names() for mode in ("pre", "post"))
+    assert not re.fullmatch(allowed, "default")
 
 
 def test_outputs_are_described(template: dict[str, Any]):

@@ -10,6 +10,7 @@ from greenlight.evaluate.manifest import Item, Kind
 from greenlight.evaluate.score import scores
 from moderation.models.template import Rule, Template
 from moderation.policy import confidence
+from moderation.services.templates import preset_names
 from moderation.timeline import courses
 
 BLOCK_SHARE = 0.1
@@ -101,10 +102,11 @@ def calibrated(
 
 
 def rewritten(template: Template, proposals: Sequence[Proposal]) -> Template:
-    """The template as its next revision, with what is proposed."""
+    """The template as its next revision, with what is proposed. A preset's name stays the preset's."""
     changed = {(one.rule.label, one.rule.sub_label, one.rule.forms): one.proposed for one in proposals}
     rules = tuple(changed.get((rule.label, rule.sub_label, rule.forms), rule) for rule in template.rules)
-    return template.model_copy(update={"revision": template.revision + 1, "rules": rules})
+    name = f"own_{template.name}" if template.name in preset_names() else template.name
+    return template.model_copy(update={"name": name, "revision": template.revision + 1, "rules": rules})
 
 
 def _looks(rule: Rule) -> bool:

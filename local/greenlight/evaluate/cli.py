@@ -90,7 +90,8 @@ def calibrate(
     template: Named = "default",
     as_json: AsJson = False,
     write: Annotated[
-        Path | None, typer.Option(help="write the template with the proposed thresholds, as its next revision")
+        Path | None,
+        typer.Option(help="write the next revision of the template, with what is proposed (of a preset, own_NAME)"),
     ] = None,
     shot: Annotated[float, typer.Option(min=0.1, help="seconds of video that a benign picture stands for")] = 5.0,
     rename: Rename = None,

@@ -11,7 +11,6 @@ from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from threading import get_ident
-from typing import TypeVar
 
 from PIL import Image
 from pydantic import ValidationError
@@ -40,7 +39,7 @@ from moderation.services.aggregate import Aggregation
 from moderation.services.read import TextJudging
 from moderation.services.scan import owned
 from moderation.services.settle import Settlement
-from moderation.services.work import Work, library
+from moderation.services.work import Work, left, library
 from moderation.system import SystemClock
 from moderation.text.judge import Judge
 
@@ -48,7 +47,6 @@ _THUMBNAIL = 192
 _STILL = "detail"
 Pair = tuple[str, str]
 """(label, sub_label)"""
-M = TypeVar("M", bound=Model)
 
 
 class Looked(Model):
@@ -158,10 +156,10 @@ class Looking:
 
         def keep(objects: Objects, work: Work) -> None:
             plan = Plan.model_validate_json(objects.get(work.plan))
-            scans = tuple(_read(Scan, objects, (work.scan(span.index) for span in plan.segments)))
+            scans = tuple(left(objects, Scan, (work.scan(span.index) for span in plan.segments)))
             kept["scans"] = scans
-            kept["hearings"] = tuple(_read(Hearing, objects, (work.hearing(span.index) for span in plan.segments)))
-            kept["reading"] = next(iter(_read(Reading, objects, [work.reading])), None)
+            kept["hearings"] = tuple(left(objects, Hearing, (work.hearing(span.index) for span in plan.segments)))
+            kept["reading"] = next(left(objects, Reading, [work.reading]), None)
             kept["thumbnail"] = self._thumbnail(objects, work, scans)
 
         scanned = scan(path, self.template, weights=self.weights, libraries=self.libraries, left=keep)
@@ -239,16 +237,6 @@ class Looking:
         if not needed(self.template, "text"):
             return None
         return TextJudging(store, objects, self.weights).run(job_id)
-
-
-def _read(kind: type[M], objects: Objects, keys: Iterable[str]) -> list[M]:
-    found = []
-    for key in keys:
-        try:
-            found.append(kind.model_validate_json(objects.get(key)))
-        except NotFound:
-            continue  # nothing was heard or read, or that step failed, which the verdict says
-    return found
 
 
 def _small(picture: bytes) -> str:

@@ -17,8 +17,8 @@ from moderation.aws.objects import S3Objects
 from moderation.aws.publisher import S3Publisher
 from moderation.aws.uploads import S3Uploads
 from moderation.aws.workflow import StepFunctionsWorkflow
-from moderation.ports import EventBus, MediaStore, Objects, Uploads, Workflow
-from moderation.services.templates import PresetTemplates
+from moderation.ports import EventBus, MediaStore, Objects, Templates, Uploads, Workflow
+from moderation.services.templates import OwnTemplates
 from moderation.settings import settings
 from moderation.system import RandomIds, SystemClock
 
@@ -68,6 +68,11 @@ def _objects() -> Objects:
 
 
 @cache
+def _templates() -> Templates:
+    return OwnTemplates(_objects())
+
+
+@cache
 def _uploads() -> Uploads:
     return S3Uploads(_client("s3"), settings().uploads_bucket)
 
@@ -94,7 +99,13 @@ def upload_signing() -> "UploadSigning":
     from moderation.services.upload import UploadSigning
 
     return UploadSigning(
-        _store(), _uploads(), SystemClock(), RandomIds(), settings().default_procedure, settings().upload_expiry
+        _store(),
+        _uploads(),
+        _templates(),
+        SystemClock(),
+        RandomIds(),
+        settings().default_procedure,
+        settings().upload_expiry,
     )
 
 
@@ -102,7 +113,7 @@ def upload_signing() -> "UploadSigning":
 def ingest() -> "Ingest":
     from moderation.services.ingest import Ingest
 
-    return Ingest(_store(), _uploads(), PresetTemplates(), _workflow(), SystemClock())
+    return Ingest(_store(), _uploads(), _templates(), _workflow(), SystemClock())
 
 
 @cache
@@ -234,7 +245,7 @@ def reviewing() -> "Reviewing":
 def library() -> "Library":
     from moderation.services.media import Library
 
-    return Library(_store(), _objects(), PresetTemplates(), _workflow(), _settlement(), SystemClock(), RandomIds())
+    return Library(_store(), _objects(), _templates(), _workflow(), _settlement(), SystemClock(), RandomIds())
 
 
 @cache

@@ -1,6 +1,7 @@
-"""The templates and procedures that come with the product."""
+"""Templates and procedures: those that come with the product, and the owner's own."""
 
 import json
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -10,7 +11,8 @@ from pydantic import ValidationError
 from moderation.models.errors import ErrorCode, ModerationError
 from moderation.models.media import Procedure
 from moderation.models.template import Template
-from moderation.ports import NotFound
+from moderation.ports import NotFound, Objects, Templates
+from moderation.services.work import library
 
 PRESETS = Path(__file__).resolve().parent.parent / "templates"
 
@@ -25,13 +27,25 @@ def preset_names() -> list[str]:
     return sorted(path.stem for path in PRESETS.glob("*.json"))
 
 
-class PresetTemplates:
-    """The Templates port over the documents in the package."""
+class OwnTemplates:
+    """The Templates port over the presets, and below `libraries/templates/` in the results bucket the owner's own.
+
+    A preset's name is the preset's. A document that is no template of its name raises ModerationError unknown_template.
+    """
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
 
     def get(self, name: str) -> Template:
-        if name not in preset_names():
-            raise NotFound(name)
-        return _preset(name)
+        if name in preset_names():
+            return _preset(name)
+        try:
+            found = Template.model_validate_json(self._objects.get(library("templates", name)))
+        except ValidationError as error:
+            raise ModerationError(ErrorCode.UNKNOWN_TEMPLATE, f"the document of {name!r} is no template") from error
+        if found.name != name:
+            raise ModerationError(ErrorCode.UNKNOWN_TEMPLATE, f"the document of {name!r} calls itself {found.name!r}")
+        return found
 
 
 def load_template(name_or_path: str) -> Template:
@@ -50,13 +64,18 @@ def load_template(name_or_path: str) -> Template:
         raise ModerationError(ErrorCode.UNKNOWN_TEMPLATE, f"{path} is no valid template: {error}") from error
 
 
-def procedure(name: str) -> Procedure:
-    """A built-in procedure: `<template>_pre` plays after its verdict, `<template>_post` before it."""
+def procedure(name: str, templates: Templates) -> Procedure:
+    """A template and when media play: `<template>_pre` after their verdict, `<template>_post` before it.
+
+    Raises ModerationError unknown_procedure, or unknown_template for one that is broken.
+    """
     template, _, mode = name.rpartition("_")
     modes: dict[str, Literal["pre", "post"]] = {"pre": "pre", "post": "post"}
-    if template not in preset_names() or mode not in modes:
-        raise ModerationError(
-            ErrorCode.UNKNOWN_PROCEDURE,
-            f"there is no procedure {name!r}: use a template ({', '.join(preset_names())}) with _pre or _post",
-        )
-    return Procedure(name=name, template=template, mode=modes[mode])
+    if mode in modes:
+        with suppress(NotFound):
+            templates.get(template)
+            return Procedure(name=name, template=template, mode=modes[mode])
+    raise ModerationError(
+        ErrorCode.UNKNOWN_PROCEDURE,
+        f"there is no procedure {name!r}: use a template ({', '.join(preset_names())}, or your own) with _pre or _post",
+    )

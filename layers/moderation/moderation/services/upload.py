@@ -26,7 +26,7 @@ from moderation.models.media import (
     cover_key,
     source_key,
 )
-from moderation.ports import Clock, Conflict, Ids, MediaStore, NotFound, UploadedPart, Uploads
+from moderation.ports import Clock, Conflict, Ids, MediaStore, NotFound, Templates, UploadedPart, Uploads
 from moderation.services.settle import with_status
 from moderation.services.templates import procedure
 
@@ -136,6 +136,7 @@ class UploadSigning:
 
     store: MediaStore
     uploads: Uploads
+    templates: Templates
     clock: Clock
     ids: Ids
     default_procedure: str
@@ -143,7 +144,7 @@ class UploadSigning:
 
     def sign(self, request: SignUpload) -> SignedUpload:
         """Make a media that waits for its file, and sign the ways to bring it."""
-        chosen = procedure(request.procedure or self.default_procedure)
+        chosen = procedure(request.procedure or self.default_procedure, self.templates)
         now = self.clock.now()
         media_id = self.ids.new()
         key = source_key(media_id)

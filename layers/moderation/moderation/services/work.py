@@ -1,8 +1,16 @@
 """Where the steps of a job leave what the next steps need. Steps pass keys, never payloads."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
+from pydantic import ValidationError
+
+from moderation.models.base import Model
 from moderation.models.media import MediaId
+from moderation.ports import NotFound, Objects
+
+M = TypeVar("M", bound=Model)
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,15 @@ class Work:
     def texts(self) -> str:
         """What pictures show in writing, as WebVTT."""
         return f"verdicts/{self._place}/texts.vtt"
+
+
+def left(objects: Objects, kind: type[M], keys: Iterable[str]) -> Iterator[M]:
+    """What steps have left behind. One that failed left nothing, and what is broken is none: coverage shows the gap."""
+    for key in keys:
+        try:
+            yield kind.model_validate_json(objects.get(key))
+        except (NotFound, ValidationError):
+            continue
 
 
 def library(kind: str, name: str) -> str:

@@ -255,7 +255,9 @@ def test_a_rewritten_template_is_the_next_revision() -> None:
     seen = [(item("quiet", kind=Kind.CLIP), looked(60, 60))]
     proposals = calibrated(seen, by, {}, per_hour=1, shot_seconds=5)
     changed = rewritten(by, proposals)
-    assert (changed.revision, [one.review for one in changed.rules]) == (4, [61, 50])
+    assert (changed.id, [one.review for one in changed.rules]) == (f"{by.name}@4", [61, 50])
+    # and a preset's own name and revision are left to it
+    assert rewritten(by.model_copy(update={"name": "strict"}), proposals).id == "own_strict@4"
 
 
 @pytest.fixture
