@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from moderation.entrypoints import compose, http
-from moderation.models.job import Job
+from moderation.models.job import Job, JobId
 from moderation.models.media import Media, MediaId
 from moderation.services.media import MediaView, ModerateAgain
 
@@ -28,7 +28,7 @@ def moderate_again(media_id: MediaId, request: ModerateAgain) -> Job:
 
 
 @app.get("/v1/jobs/<job_id>", summary="Look at a job")
-def job(job_id: str) -> Job:
+def job(job_id: JobId) -> Job:
     return compose.library().job(job_id)
 
 

@@ -199,6 +199,19 @@ def test_a_media_of_nobody_is_not_found(deployment: Deployment, route: str, stat
     assert (answer.status, answer.code) == (status, code)
 
 
+def test_an_id_longer_than_any_job_has_never_reaches_the_table(deployment: Deployment) -> None:
+    # GIVEN names that no key of the table can be as long as
+    looked = http_event("GET /v1/jobs/{job_id}")
+    looked["rawPath"] = looked["requestContext"]["http"]["path"] = f"/v1/jobs/{'a' * 3000}"
+    deployment.store.add_media(waiting_media())
+    judged = event_of("feedback")
+    judged["body"] = json.dumps(json.loads(judged["body"]) | {"job_id": "a" * 3000})
+    # THEN they are the caller's mistake, not ours
+    for function, event in (("media", looked), ("feedback", judged)):
+        answer = deployment.call(function, event)
+        assert (answer.status, answer.code) == (400, "invalid_request")
+
+
 def test_upload_signs_and_remembers(deployment: Deployment) -> None:
     # WHEN the event comes
     answer = documented(deployment.call("upload", event_of("upload")), "POST /v1/uploads")
@@ -278,6 +291,14 @@ def test_review_keeps_who_decided(deployment: Deployment) -> None:
     route = "GET /v1/media/{media_id}/reviews"
     listed = documented(deployment.call("review", http_event(route)), route)
     assert (listed.status, listed.body) == (200, [decided.body])
+
+
+def test_review_lists_what_waits_for_a_person(deployment: Deployment) -> None:
+    deployment.store.add_media(probed_media().model_copy(update={"status": MediaStatus.REVIEWING, "waits": "review"}))
+    route = "GET /v1/reviews"
+    listed = documented(deployment.call("review", http_event(route, query="limit=5")), route)
+    assert listed.status == 200
+    assert [(one["media_id"], one["waits"]) for one in listed.body] == [(MEDIA_ID, "review")]
 
 
 def test_feedback_is_kept_and_listed(deployment: Deployment) -> None:

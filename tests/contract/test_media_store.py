@@ -142,6 +142,22 @@ def test_open_jobs_are_found_by_when_they_were_due(side: Side) -> None:
     assert side.store.open_jobs(NOW + timedelta(hours=6), 10) == [second]
 
 
+def test_media_that_wait_for_a_person_are_found_by_what_with(side: Side) -> None:
+    # GIVEN media that wait, changed some minutes ago, and one that does not
+    waiting = {1: "block", 2: "review", 3: "block", 4: None}
+    for number, waits in waiting.items():
+        changed = {"waits": waits, "updated_at": NOW - timedelta(minutes=number)}
+        side.store.add_media(media(f"{number:032x}").model_copy(update=changed))
+    # THEN each kind is found, the longest since changed first, as many as asked for
+    first, second = f"{3:032x}", f"{1:032x}"
+    assert side.store.waiting("block", 10) == [first, second]
+    assert side.store.waiting("block", 1) == [first]
+    assert side.store.waiting("review", 10) == [f"{2:032x}"]
+    # AND not when somebody has decided
+    side.store.save(side.store.media(first).model_copy(update={"waits": None}))
+    assert side.store.waiting("block", 10) == [second]
+
+
 @pytest.mark.parametrize("end", [JobState.FINISH, JobState.ABORTED])
 def test_a_job_ends_once(side: Side, end: JobState) -> None:
     # GIVEN a job that goes on and ends

@@ -35,8 +35,10 @@ def test_a_person_overrides_the_machine_until_they_decide_again(api: Api, stack:
     media_id = _moderated(api, clips.code())
 
     # WHEN a person lets it play
+    assert api.media(media_id).media.waits == "review"
     allowed = api.review(media_id, "normal", reason="our own code", comment="checked by hand")
     api.wait(media_id, 30, lambda view: view.playable)
+    assert media_id not in {media.media_id for media in api.queue(50)}
 
     # THEN it plays, also after the machine has said the same again
     url = api.playback(media_id).url

@@ -279,6 +279,12 @@ class MediaLifecycle(RuleBasedStateMachine):
         before, after = write.before, write.after
         assert after.version == before.version + 1
         assert before.identity in (None, after.identity)
+        # Whoever waits for a person is listed, and nobody else.
+        if after.waits is None:
+            assert after.status is not MediaStatus.REVIEWING
+        else:
+            assert after.status in (MediaStatus.REVIEWING, MediaStatus.NORMAL)
+            assert after.decided_by is None
         told = [event for event in write.events if isinstance(event, MediaStatusChanged)]
         if after.status is before.status:
             assert after.revision == before.revision

@@ -241,6 +241,10 @@ class MediaStore(Protocol):
         """Ids of jobs that have not ended, of any media, longest due first. What has just changed may not show yet."""
         ...
 
+    def waiting(self, kind: str, limit: int) -> list[str]:
+        """Ids of media whose `waits` is this, longest since changed first. What has just changed may not show yet."""
+        ...
+
     def reviews(self, media_id: str) -> list[Review]:
         """Oldest first."""
         ...

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -49,6 +50,41 @@ def test_history_keeps_every_decision_oldest_first(world: World) -> None:
     assert history[2].revision == history[1].revision
     assert len(world.events("Media Status Changed")) == 3
     assert world.media(media_id).decided_by == "cyd"
+
+
+def test_the_queue_holds_what_waits_for_a_person_the_worst_first(world: World) -> None:
+    # GIVEN verdicts one after the other, some of media that play before their verdict
+    suggested = [
+        (Suggestion.REVIEW, "standard_pre"),
+        (Suggestion.PASS, "standard_pre"),
+        (Suggestion.BLOCK, "standard_post"),
+        (Suggestion.REVIEW, "standard_post"),
+        (Suggestion.BLOCK, "standard_pre"),
+    ]
+    ids = []
+    for suggestion, procedure in suggested:
+        ids.append(world.judged(suggestion, procedure=procedure).media_id)
+        world.clock.advance(timedelta(minutes=1))
+
+    def queue(limit: int = 10) -> list[int]:
+        return [ids.index(media.media_id) for media in world.reviewing.queue(limit)]
+
+    assert queue() == [2, 4, 0, 3]
+    assert queue(3) == [2, 4, 0]
+    # WHEN people decide, delete, or have it moderated again without a finding
+    world.decide(ids[2], "normal")
+    world.library.delete(ids[4])
+    # THEN it waits no more, whatever the machine says afterwards
+    assert queue() == [0, 3]
+
+
+def test_what_blocks_by_itself_waits_for_nobody_and_what_failed_does(tmp_path: Path) -> None:
+    world = World(tmp_path, auto_block=True)
+    world.judged(Suggestion.BLOCK)
+    assert world.reviewing.queue(10) == []
+    job = world.checking()
+    world.settlement.failed(job, JobError(code="timeout", message=""))
+    assert [(media.media_id, media.waits) for media in world.reviewing.queue(10)] == [(job.media_id, "review")]
 
 
 def test_a_decision_that_agrees_with_the_machine_still_binds_it(world: World) -> None:

@@ -35,9 +35,10 @@ if TYPE_CHECKING:
 OUTBOX_LIFE = timedelta(days=14)
 BOOKINGS_LIFE = timedelta(days=14)
 WATCH_INDEX = "watch"
-"""What somebody has to keep an eye on, by kind (`watched`) and time (`since`): open jobs, and all events."""
+"""What somebody has to keep an eye on, by kind (`watched`) and time (`since`): open jobs, waiting media, all events."""
 
 _BATCH = 25
+_EVER = datetime.max.replace(tzinfo=UTC)
 _ATTEMPTS = 6
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 _ABSENT = "attribute_not_exists(pk)"
@@ -116,15 +117,20 @@ class DynamoMediaStore:
         return sorted(found, key=lambda job: (job.created_at, job.job_id))
 
     def open_jobs(self, due_before: datetime, limit: int) -> list[str]:
+        return [item["sk"]["S"].removeprefix("JOB#") for item in self._watched("job", limit, due_before)]
+
+    def waiting(self, kind: str, limit: int) -> list[str]:
+        return [item["pk"]["S"].removeprefix("MEDIA#") for item in self._watched(f"waits-{kind}", limit)]
+
+    def _watched(self, kind: str, limit: int, before: datetime = _EVER) -> "list[dict[str, AttributeValueTypeDef]]":
         with port_errors():
-            page = self._client.query(
+            return self._client.query(
                 TableName=self._table,
                 IndexName=WATCH_INDEX,
                 KeyConditionExpression="watched = :kind AND since < :before",
-                ExpressionAttributeValues={":kind": {"S": "job"}, ":before": {"S": _sortable(due_before)}},
+                ExpressionAttributeValues={":kind": {"S": kind}, ":before": {"S": _sortable(before)}},
                 Limit=limit,
-            )
-        return [item["sk"]["S"].removeprefix("JOB#") for item in page["Items"]]
+            )["Items"]
 
     def reviews(self, media_id: str) -> list[Review]:
         return [Review.model_validate_json(item["doc"]["S"]) for item in self._query(media_id, "REVIEW#")]
@@ -277,7 +283,8 @@ def _watch(kind: str, since: datetime) -> "Item":
 
 def _media_item(media: Media) -> "Item":
     expiry = {} if media.expires_at is None else {"ttl": _ttl(media.expires_at)}
-    return _item(media.media_id, "META", media, version={"N": str(media.version)}, **expiry)
+    watch = {} if media.waits is None else _watch(f"waits-{media.waits}", media.updated_at)
+    return _item(media.media_id, "META", media, version={"N": str(media.version)}, **expiry, **watch)
 
 
 def _job_item(job: Job) -> "Item":

@@ -24,6 +24,7 @@ SCOPES: Final = {
     "GET /v1/media/{media_id}/reviews": "review",
     "GET /v1/jobs/{job_id}": "read",
     "POST /v1/reviews": "review",
+    "GET /v1/reviews": "review",
     "POST /v1/feedback": "review",
     "GET /v1/feedback": "review",
 }

@@ -89,6 +89,11 @@ class MemoryMediaStore:
             found = [job for job in self._jobs.values() if job.state not in _ENDED and job.due_at < due_before]
         return [job.job_id for job in sorted(found, key=lambda job: job.due_at)[:limit]]
 
+    def waiting(self, kind: str, limit: int) -> list[str]:
+        with self._lock:
+            found = [media for media in self._media.values() if media.waits == kind]
+        return [media.media_id for media in sorted(found, key=lambda media: media.updated_at)[:limit]]
+
     def reviews(self, media_id: str) -> list[Review]:
         with self._lock:
             return [self._reviews[key] for key in sorted(self._reviews) if key[0] == media_id]

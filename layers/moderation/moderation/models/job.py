@@ -3,9 +3,9 @@
 import hashlib
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from moderation.models.base import Model
 from moderation.models.media import MediaId, ObjectIdentity
@@ -24,6 +24,10 @@ class JobState(StrEnum):
     ABORTED = "ABORTED"
 
 
+JobId = Annotated[str, StringConstraints(min_length=1, max_length=80)]
+"""As `job_id_for` makes it; a longer name is no key that the table could be asked for."""
+
+
 class JobError(Model):
     """Why a job or a media ended without a verdict."""
 
@@ -34,7 +38,7 @@ class JobError(Model):
 class Job(Model):
     """The JOB# item. The template is kept whole, so a later edit never changes a running job."""
 
-    job_id: str
+    job_id: JobId
     media_id: MediaId
     trigger: str
     identity: ObjectIdentity

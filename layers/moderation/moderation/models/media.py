@@ -109,6 +109,9 @@ class Media(Model):
     version: int = Field(default=0, ge=0)
     revision: int = Field(default=0, ge=0)
     decided_by: str | None = Field(default=None, description="the person whose decision stands over the machine's")
+    waits: Literal["block", "review"] | None = Field(
+        default=None, description="what it waits for a person with: the machine's suggestion, or that it has none"
+    )
     latest_job: str | None = None
     published_revision: int | None = None
     published_key: str | None = None

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from moderation.models.base import Model
 from moderation.models.errors import ErrorCode, ModerationError
-from moderation.models.job import Job
+from moderation.models.job import Job, JobId
 from moderation.models.media import Comment, MediaId
 from moderation.models.review import Feedback, FrameFingerprint
 from moderation.models.template import Name
@@ -24,7 +24,7 @@ class GiveFeedback(Model):
     """`POST /v1/feedback`"""
 
     media_id: MediaId
-    job_id: str | None = None
+    job_id: JobId | None = None
     kind: Literal["false_positive", "false_negative", "correct"]
     label: Name | None = None
     sub_label: Name | None = None

@@ -88,7 +88,7 @@ class Library:
         deleted, events = with_status(media, MediaStatus.DELETED, self.clock, "owner")
         if not events:
             return media
-        bare = deleted.model_copy(update={"title": "", "file_name": "deleted"})
+        bare = deleted.model_copy(update={"title": "", "file_name": "deleted", "waits": None})
         try:
             return self.store.save(bare, events=events)
         except Conflict as error:

@@ -1,11 +1,12 @@
 """A person decides. Decisions are appended, and stand over the machine's until a person decides again."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
 from moderation.models.base import Model
 from moderation.models.errors import ErrorCode, ModerationError
-from moderation.models.media import Comment, MediaId, MediaStatus, Reason
+from moderation.models.media import Comment, Media, MediaId, MediaStatus, Reason
 from moderation.models.review import Review
 from moderation.ports import Clock, Conflict, Ids, MediaStore, NotFound
 from moderation.services.settle import with_status
@@ -55,10 +56,22 @@ class Reviewing:
             created_at=self.clock.now(),
         )
         try:
-            self.store.save(changed.model_copy(update={"decided_by": reviewer}), events=events, review=review)
+            decided = changed.model_copy(update={"decided_by": reviewer, "waits": None})
+            self.store.save(decided, events=events, review=review)
         except Conflict as error:
             raise ModerationError(ErrorCode.CONFLICT, "the media has just changed: look again, then decide") from error
         return review
+
+    def queue(self, limit: int) -> list[Media]:
+        """Media that wait for a person: first what the machine would block, each kind with the oldest first."""
+        waiting: list[Media] = []
+        for kind in ("block", "review"):
+            for media_id in self.store.waiting(kind, limit - len(waiting)) if len(waiting) < limit else ():
+                with suppress(NotFound):
+                    media = self.store.media(media_id)
+                    if media.waits == kind:  # the index is a moment behind
+                        waiting.append(media)
+        return waiting
 
     def history(self, media_id: str) -> list[Review]:
         """Every decision on a media, oldest first."""

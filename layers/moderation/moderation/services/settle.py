@@ -7,7 +7,7 @@ from typing import Literal
 from moderation.models.event import Event, MediaStatusChanged, ModerationCompleted
 from moderation.models.job import Job, JobError, JobState
 from moderation.models.media import Media, MediaStatus
-from moderation.models.verdict import Verdict
+from moderation.models.verdict import Suggestion, Verdict
 from moderation.ports import Clock, Conflict, MediaStore, NotFound
 from moderation.status import Outcome, next_status
 
@@ -153,7 +153,19 @@ class Settlement:
             decided_by_person=media.decided_by is not None,
             keep_post_on_failure=self.keep_post_on_failure,
         )
-        return with_status(media, status, self.clock, "machine", job.job_id)
+        queued = media.model_copy(update={"waits": _waits(media, status, outcome)})
+        return with_status(queued, status, self.clock, "machine", job.job_id)
+
+
+def _waits(media: Media, status: MediaStatus, outcome: Outcome) -> Literal["block", "review"] | None:
+    """What the media waits for a person with, in its new status."""
+    if outcome == "accepted":
+        return media.waits
+    if media.decided_by is not None or status not in (MediaStatus.REVIEWING, MediaStatus.NORMAL):
+        return None
+    if outcome is Suggestion.PASS:
+        return None
+    return "block" if outcome is Suggestion.BLOCK else "review"
 
 
 def _outcome(job: Job) -> Outcome | None:
