@@ -23,10 +23,10 @@ from greenlight.weights import ensure_weights
 from moderation.detectors.catalog import CATALOG
 from moderation.models.reading import Text, TextFinding
 from moderation.models.template import Form
-from moderation.services.templates import PresetTemplates
+from moderation.services.templates import load_template
 from moderation.text.judge import Judge
 
-BENIGN = Path(__file__).with_name("benign_titles.csv")
+BENIGN = ("titles", "comments")
 THRESHOLD = 0.55
 """Above one hint of a list (0.5), at about the boundary of the classifiers."""
 DRAWINGS = 1000
@@ -56,20 +56,23 @@ def main() -> None:
                 heard = [alike.hide(text, number) for number, text in enumerate(texts)]
                 _row(f"{name}, disguised", _scores(judge, spelt, plan), truth)
                 _row(f"{name}, homophones", _scores(judge, heard, plan), truth)
-    with BENIGN.open(newline="", encoding="utf-8") as file:
-        titles = [row["text"] for row in csv.DictReader(file)]
-    for preset in ("standard", "strict"):
-        flagged = flagged_by(judge, preset, titles)
-        print(f"\n{preset}: {len(flagged)} of {len(titles)} benign titles flagged ({len(flagged) / len(titles):.2%})")
-        for title in flagged:
-            print(f"  {title}")
+    for kind in BENIGN:
+        with Path(__file__).with_name(f"benign_{kind}.csv").open(newline="", encoding="utf-8") as file:
+            benign = [row["text"] for row in csv.DictReader(file)]
+        for preset in ("standard", "strict"):
+            flagged = flagged_by(judge, preset, benign)
+            print(
+                f"\n{preset}: {len(flagged)} of {len(benign)} benign {kind} flagged ({len(flagged) / len(benign):.2%})"
+            )
+            for text in flagged:
+                print(f"  {text}")
 
 
 def flagged_by(judge: Judge, preset: str, titles: Sequence[str]) -> list[str]:
     """The titles that a preset template would not let pass."""
     review = {
         (rule.label, rule.sub_label): min(one for one in (rule.review, rule.block) if one is not None)
-        for rule in PresetTemplates().get(preset).rules
+        for rule in load_template(preset).rules
         if Form.TITLE in rule.forms
     }
     found = judge.judge_all([Text(form=Form.TITLE, text=title) for title in titles])
@@ -103,8 +106,10 @@ def _scores(judge: Judge, texts: Sequence[str], plan: HeadPlan) -> Doubles:
 
 
 def _score(findings: Sequence[TextFinding], label: str) -> float:
+    """The surest finding of a label. One thing repeated and letters at random are spam, but advertise nothing."""
     labels = {"ad": {"ad", "illegal", "spam"}, "spam": {"spam", "ad"}}.get(label, {label})
-    return max((one.score for one in findings if one.label in labels), default=0.0)
+    found = (one for one in findings if one.label in labels and one.sub_label not in ("flood", "meaningless"))
+    return max((one.score for one in found), default=0.0)
 
 
 def interval(scores: Doubles, truth: Flags) -> tuple[float, float]:

@@ -59,7 +59,8 @@ def test_a_caption_keeps_its_place_its_words_and_its_picture() -> None:
     (segment,) = text_segments(read, template(rule(Form.OCR)))
     assert (segment.start, segment.end, segment.track, segment.picture_time) == (3.0, 23.0, 1, 5.0)
     assert (segment.area, segment.text, segment.keywords) == (AREA, "so rude", ("rude",))
-    assert (segment.detector, segment.confidence) == ("words", 80)
+    assert (segment.detector, segment.source, segment.confidence) == ("words", HitSource.LIST, 80)
+    assert segment.hits == (Hit(word="rude", start=0, end=4),)
 
 
 def test_the_surest_finding_names_the_detector() -> None:

@@ -12,13 +12,14 @@ from moderation.timeline import MAX_KEYWORDS, worst_first
 _JUDGES = {HitSource.CLASSIFIER: "text_models", HitSource.PROTOTYPE: "text_models"}
 """The detector of a source; all others are of `words`."""
 _WORDS = "words"
+MAX_HITS = 20
 
 
 def text_segments(reading: Reading, template: Template) -> list[Segment]:
     """A segment for each text and target that a rule asks about and finds worth a look, the worst first.
 
     Rules of persistence are for pictures: one text is enough. A title has no place in time (0–0). `text` is the whole
-    text as it was read, `keywords` the words that hit in it.
+    text as it was read, `keywords` and `hits` the words that hit in it, `source` what found the surest.
     """
     rules = rules_by_target(template)
     found = []
@@ -39,7 +40,8 @@ def _segment(judged: JudgedText, findings: Sequence[TextFinding], rule: Rule) ->
     suggested = suggestion(rule, value)
     if suggested is Suggestion.PASS:
         return None
-    words = dict.fromkeys(hit.word for finding in findings for hit in finding.hits)
+    hits = {(hit.start, hit.end): hit for finding in findings for hit in finding.hits}
+    in_order = tuple(hits[place] for place in sorted(hits))
     timeless = text.form in (Form.TITLE, Form.COVER)
     return Segment(
         start=0.0 if timeless else text.start,
@@ -55,6 +57,9 @@ def _segment(judged: JudgedText, findings: Sequence[TextFinding], rule: Rule) ->
         cover=text.cover,
         area=text.area,
         text=text.text,
-        keywords=tuple(words)[:MAX_KEYWORDS],
+        keywords=tuple(dict.fromkeys(hit.word for hit in in_order))[:MAX_KEYWORDS],
+        hits=in_order[:MAX_HITS],
+        source=best.source,
+        library=best.library,
         picture_time=text.picture_time,
     )

@@ -3,7 +3,7 @@
 from moderation.models.reading import JudgedText, Reading, Text
 from moderation.models.template import Form
 from moderation.reading import text_segments
-from moderation.services.templates import PresetTemplates
+from moderation.services.templates import load_template
 from moderation.text.judge import Judge
 
 COMMENTS = {
@@ -17,7 +17,7 @@ COMMENTS = {
 
 
 def test_comments_are_judged_as_they_come(judge: Judge) -> None:
-    template = PresetTemplates().get("standard")
+    template = load_template("standard")
     texts = [Text(form=Form.TITLE, text=comment) for comment in COMMENTS]
     for text, findings in zip(texts, judge.judge_all(texts), strict=True):
         reading = Reading(texts=(JudgedText(text=text, findings=tuple(findings)),), detectors={})

@@ -86,6 +86,8 @@ def test_a_word_is_found_in_any_spelling(words: Judge, text: str, kind: str) -> 
         "call 08452810075 now",
         "telegram: @seller_01",
         "discord.gg/abcdef",
+        "好货都在kk9912.top",
+        "要的联系阿强1508844271",
     ],
 )
 def test_a_contact_is_found_in_any_spelling(words: Judge, text: str) -> None:
@@ -108,6 +110,9 @@ def test_a_contact_is_found_in_any_spelling(words: Judge, text: str) -> None:
         "杂种犬和纯种犬",
         "外卖比价",
         "2021年10月12日，海拔3800米，共138万人",
+        "联系上了2021年失踪的登山者",
+        "来个会玩奶妈的",
+        "班主任加我好友了",
         "Version 1.16.5 of node.js, see page 1234567",
         "哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈",
         "Noooooooooooooooooooooooo way",

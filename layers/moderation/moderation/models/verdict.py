@@ -8,6 +8,7 @@ from pydantic import Field
 
 from moderation.models.base import Model
 from moderation.models.observation import Box
+from moderation.models.reading import Hit, HitSource
 from moderation.models.template import Confidence, Form
 
 
@@ -45,6 +46,9 @@ class Segment(Model):
     area: Box | None = None
     text: str | None = None
     keywords: tuple[str, ...] = ()
+    hits: tuple[Hit, ...] = Field(default=(), description="where words that this rests on stand in `text`")
+    source: HitSource | None = Field(default=None, description="what found it in a text")
+    library: str | None = Field(default=None, description="the owner's library that the word stands in")
     picture_time: float = Field(default=0.0, description="presentation time of the evidence picture, in seconds")
     picture: str | None = Field(
         default=None, description="key of the evidence picture; a URL when shown through the API"
