@@ -5,7 +5,8 @@
 FONTS is searched for TrueType and OpenType files. The regular fonts of twelve families write English, those that can
 write Chinese as well. Captions are drawn light on dark on frames of a film at 720p, 24 pixels high, on a bar or with
 an edge, level or turned by five degrees, saved as JPEG and read as frames of a video are: what the cheap glance misses
-counts as missed. Ad cards are covers with a QR code. With `--photos`, pictures without text are counted on which a
+counts as missed. Ad cards are covers with a QR code. Captions that stand while the ground changes are read on each
+frame by itself, and one after the other as in a video. With `--photos`, pictures without text are counted on which a
 line is read. Width of characters, case and spaces do not count.
 """
 
@@ -113,15 +114,32 @@ def captions(fonts: dict[str, Path], chance: random.Random) -> Iterator[Drawn]:
     for name, path in fonts.items():
         for language, texts in (("English", ENGLISH), ("Chinese", CHINESE if writes_chinese(path) else ())):
             for style, angle in ((style, angle) for style in STYLES for angle in ANGLES if texts):
-                text, page = chance.choice(texts), chance.choice(scenes).copy()
+                text, page = chance.choice(texts), chance.choice(scenes)
                 tile = line(text, path, style).rotate(angle, Image.Resampling.BICUBIC, expand=True)
                 left, top = chance.randrange(page.width - tile.width), chance.randrange(page.height - tile.height)
-                page.paste(tile, (left, top), tile)
-                place = left / 1280, top / 720, (left + tile.width) / 1280, (top + tile.height) / 720
-                file = BytesIO()
-                page.save(file, "JPEG", quality=85)
-                groups = (language, style, "turned" if angle else "level", name)
-                yield Drawn(file.getvalue(), Form.IMAGE, groups, text, place)
+                groups = ("all", language, style, "turned" if angle else "level", name)
+                yield captioned(page, tile, left, top, text, groups)
+
+
+def standing(fonts: dict[str, Path], chance: random.Random) -> Iterator[list[Drawn]]:
+    """For each font and style a caption that stands while five scenes pass behind it."""
+    scenes = film()
+    for path, style in ((path, style) for path in fonts.values() for style in STYLES):
+        text = chance.choice((*ENGLISH, *(CHINESE if writes_chinese(path) else ())))
+        tile = line(text, path, style)
+        left, top = chance.randrange(1280 - tile.width), chance.randrange(720 - tile.height)
+        first = chance.randrange(len(scenes) - 4)
+        yield [captioned(page, tile, left, top, text, ()) for page in scenes[first : first + 5]]
+
+
+def captioned(page: Image.Image, tile: Image.Image, left: int, top: int, text: str, groups: tuple[str, ...]) -> Drawn:
+    """A frame with a caption."""
+    page = page.copy()
+    page.paste(tile, (left, top), tile)
+    place = left / 1280, top / 720, (left + tile.width) / 1280, (top + tile.height) / 720
+    file = BytesIO()
+    page.save(file, "JPEG", quality=85)
+    return Drawn(file.getvalue(), Form.IMAGE, groups, text, place)
 
 
 def line(text: str, font: Path, style: str) -> Image.Image:
@@ -148,13 +166,13 @@ def cards(fonts: dict[str, Path], chance: random.Random) -> Iterator[Drawn]:
             ImageDraw.Draw(page).text((450, 640 + 90 * number), text, ink, ImageFont.truetype(path, 36), anchor="mm")
         file = BytesIO()
         page.save(file, "PNG")
-        yield Drawn(file.getvalue(), Form.COVER, ("ad cards", name), "".join(lines), (0.0, 0.6, 1.0, 1.0))
+        yield Drawn(file.getvalue(), Form.COVER, ("all", "ad cards", name), "".join(lines), (0.0, 0.6, 1.0, 1.0))
 
 
-def read(drawn: Drawn, detector: type[Ocr], weights: Path) -> str:
+def read(drawn: Drawn, detector: Ocr, weights: Path) -> str:
     """What is read within the place, from top to bottom."""
     files = open_cover(drawn.file).pictures[0].files
-    found = detector().observe([Frame(files, weights, drawn.form)])[0]
+    found = detector.observe([Frame(files, weights, drawn.form)])[0]
     return "".join(seen.text or "" for seen in found if _within(seen, drawn.place))
 
 
@@ -204,11 +222,20 @@ def main() -> None:
     fonts = families(options.fonts)
     characters: Counter[str] = Counter()
     wrong: Counter[str] = Counter()
-    for drawn in (*captions(fonts, chance), *cards(fonts, chance)):
-        mistakes = min(len(plain(drawn.text)), edits(plain(drawn.text), plain(read(drawn, detector, weights))))
-        for group in ("all", *drawn.groups):
+
+    def count(drawn: Drawn, reader: Ocr, groups: tuple[str, ...]) -> None:
+        mistakes = min(len(plain(drawn.text)), edits(plain(drawn.text), plain(read(drawn, reader, weights))))
+        for group in groups:
             characters[group] += len(plain(drawn.text))
             wrong[group] += mistakes
+
+    for drawn in (*captions(fonts, chance), *cards(fonts, chance)):
+        count(drawn, detector(), drawn.groups)
+    for frames in standing(fonts, chance):
+        reader = detector()
+        for drawn in frames:
+            count(drawn, detector(), ("standing, each frame by itself",))
+            count(drawn, reader, ("standing, one after the other",))
     results = [Result(group, n, wrong[group], round(1 - wrong[group] / n, 4)) for group, n in characters.items()]
     photos = invented(options.photos, detector, weights) if options.photos else None
     if options.json:

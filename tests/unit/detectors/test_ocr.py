@@ -23,13 +23,19 @@ Draw = Callable[..., Image.Image]
 def scene(photos: list[Image.Image]) -> Draw:
     """Writing on a frame of a film at 720p, by text and place."""
 
-    def draw(*lines: tuple[str, tuple[int, int]], photo: int = 1, size: int = 24, angle: float = 0) -> Image.Image:
+    def draw(
+        *lines: tuple[str, tuple[int, int]], photo: int = 1, size: int = 24, angle: float = 0, bar: bool = True
+    ) -> Image.Image:
         page = photos[photo].crop((0, 90, 640, 360)).resize((1280, 720))
         font = ImageFont.load_default(size)
         for text, place in lines:
             left, top, right, bottom = font.getbbox(text)
-            tile = Image.new("RGBA", (round(right - left) + 24, round(bottom - top) + 24), (20, 30, 90, 255))
-            ImageDraw.Draw(tile).text((12 - left, 12 - top), text, "white", font)
+            shape = round(right - left) + 24, round(bottom - top) + 24
+            tile = Image.new("RGBA", shape, (20, 30, 90, 255 if bar else 0))
+            edge = 0 if bar else 2
+            ImageDraw.Draw(tile).text(
+                (12 - left, 12 - top), text, "white", font, stroke_width=edge, stroke_fill="black"
+            )
             tile = tile.rotate(angle, Image.Resampling.BICUBIC, expand=True)
             page.paste(tile, place, tile)
         return page
@@ -80,6 +86,25 @@ def test_what_stands_still_is_read_once_and_told_every_time(frame: MakeFrame, sc
     # THEN only what is new is read, and every frame tells what it shows
     assert found == [[HEADLINE]] * 2 + [[HEADLINE.replace("3.5%", "3.6%")]] * 2
     assert [len(call.args[1]) for call in reads.call_args_list] == [1, 1]
+
+
+def test_what_stands_while_the_ground_moves_is_read_until_that_is_sure(frame: MakeFrame, scene: Draw) -> None:
+    # GIVEN a caption without a bar, on one scene after the other
+    pages = [scene((HEADLINE, (100, 500)), photo=photo, bar=False) for photo in (0, 1, 2, 3)]
+    ocr = Ocr()
+    with patch.object(TextLines, "read", autospec=True, side_effect=TextLines.read) as reads:
+        found = [texts(ocr.observe([frame(page)])[0]) for page in pages]
+
+    # THEN it is told each time, and read twice at most
+    assert found == [[HEADLINE]] * 4
+    assert 1 <= sum(len(call.args[1]) for call in reads.call_args_list) <= 2
+
+
+def test_a_line_that_grows_is_read_whole(frame: MakeFrame, scene: Draw) -> None:
+    # GIVEN a caption of which a part is shown first
+    pages = [scene((text, (100, 500)), bar=False) for text in (HEADLINE[:13], HEADLINE)]
+    ocr = Ocr()
+    assert [texts(ocr.observe([frame(page)])[0]) for page in pages] == [[HEADLINE[:13]], [HEADLINE]]
 
 
 def test_a_caption_that_has_gone_is_told_no_more(frame: MakeFrame, scene: Draw) -> None:

@@ -1,8 +1,8 @@
 """Text in pictures: where it is and what it says.
 
 A glance at the small picture, where it has strokes at all, tells where text may be; there the large one is looked at
-closely, and the lines that it shows are read. Lines that stand still are not read again: most captions stand for
-seconds while the rest moves.
+closely, and the lines that it shows are read. Lines that stand are neither looked for nor read again: most captions
+stand for seconds while the rest moves, even right behind them.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,6 +17,7 @@ from PIL import Image
 from moderation.detectors.base import Batch, Frame, Picture
 from moderation.detectors.catalog import CLASSIFY, DETAIL
 from moderation.detectors.inference import Floats
+from moderation.detectors.ink import Ink
 from moderation.detectors.strokes import GRID, places
 from moderation.detectors.text_boxes import Mask, Rectangle, Run, TextBoxes, around, blots
 from moderation.detectors.text_lines import HEIGHT, Reading, TextLines
@@ -37,10 +38,13 @@ _COARSEST = 0.6
 _MOST = 0.7
 """Share of a picture in close looks from which one look at all of it costs no more."""
 _SURE = 0.6
+_CLEAR, _CERTAIN = 0.9, 0.99
+"""A line that was read like this twice, or once for certain, goes on while its strokes do, whatever the ground. Another
+may be read better on the next one."""
 _REMEMBERED = 32
 _CELL = 8
 _SAME = 10
-"""Side of the cells by which lines are compared, and the levels of light by which they may differ."""
+"""Side of the cells by which those are compared, and the levels of light by which they may differ."""
 _TWICE = 0.5
 """Share of the smaller one from which two lines that overlap are one."""
 
@@ -48,17 +52,23 @@ _Sides = tuple[int, int, int, int]
 """left, top, right, bottom"""
 
 
-@dataclass(frozen=True)
 class _Line:
-    """A line that was looked at; `cells` is the light within `sides`, in the small."""
+    """A line that was looked at within `sides` of a picture in grey; `before` are the lines of frames before."""
 
-    sides: _Sides
-    reading: Reading
-    cells: npt.NDArray[np.int16]
+    def __init__(self, sides: _Sides, reading: Reading, light: Picture, before: Iterable["_Line"]) -> None:
+        self.sides, self.reading = sides, reading
+        part = light.crop(sides)
+        self._cells = _cells(part)
+        again = (line for line in before if line.reading.text == reading.text)
+        known = reading.score >= _CERTAIN or (reading.score >= _CLEAR and _among(sides, again))
+        self._ink = Ink(np.asarray(part)) if known else None
 
-    def stands_in(self, picture: Picture) -> bool:
-        """Whether the picture shows the same at its place."""
-        return bool((np.abs(_cells(picture, self.sides) - self.cells) <= _SAME).all())
+    def stands_in(self, light: Picture) -> bool:
+        """Whether a picture in grey shows it at its place."""
+        part = light.crop(self.sides)
+        if self._ink:
+            return self._ink.is_in(np.asarray(part))
+        return bool((np.abs(_cells(part) - self._cells) <= _SAME).all())
 
 
 @dataclass(frozen=True)
@@ -77,9 +87,9 @@ class _Region:
 class Ocr:
     """One observation for each line that is read with a certainty of at least .6, from top to bottom.
 
-    It remembers the lines of the last frames with what they say, and so should look at one video. Where a frame shows
-    the very same it would be read the same: this changes what is spent and not what is found, in whichever order
-    threads bring frames.
+    It remembers the lines of the last frames with what they say, and so should look at one video, in whichever order
+    threads bring its frames. A line that stands is told as it was read, of which every frame that tells it shows the
+    strokes.
     """
 
     name: ClassVar[str] = "ocr"
@@ -102,7 +112,7 @@ class Ocr:
                 "line",
                 line.reading.score,
                 form=Form.OCR,
-                box=_box(line.sides, frame.rgb(DETAIL)),
+                box=_box(line.sides, frame.gray(DETAIL)),
                 text=line.reading.text,
             )
             for line in shown
@@ -116,15 +126,16 @@ class Ocr:
 
     def _on_frame(self, frame: Frame) -> Iterable[_Line]:
         small = _small(frame)
-        still = _distinct(line for line in self._known if line.stands_in(frame.rgb(DETAIL)))
-        known = _covered(still, frame.rgb(DETAIL), small) if still else np.zeros(small.size[::-1], bool)
+        still = _distinct(line for line in self._known if line.stands_in(frame.gray(DETAIL)))
+        known = _covered(still, frame.gray(DETAIL), small) if still else np.zeros(small.size[::-1], bool)
         found = self._glance(frame, small, known)
         suspects = [blot for blot in blots(found > _GLANCE) if _outside(blot, known) > _STRAY]
         if not suspects:
             return still
         picture = frame.rgb(DETAIL)
-        regions = _regions(suspects, (picture.width / small.width, picture.height / small.height), picture)
-        boxes = [box for region in regions for box in self._look(frame, picture, region)]
+        scales = picture.width / small.width, picture.height / small.height
+        regions, still = _whole([_region(blot, scales, picture) for blot in suspects], still)
+        boxes = [box for region in _apart(regions, picture) for box in self._look(frame, picture, region)]
         read = self._read(frame, picture, [box for box in boxes if not _among(_sides(box), still)])
         fresh = _distinct(sorted(read, key=lambda line: line.reading.score))
         # What now stands in a place is compared with, not all that ever stood there.
@@ -148,7 +159,8 @@ class Ocr:
     def _read(self, frame: Frame, picture: Picture, places: Sequence[Rectangle]) -> list[_Line]:
         readings = TextLines(frame.weights, self._lines).read([place.cut(picture, HEIGHT) for place in places])
         sides = [_sides(place) for place in places]
-        return [_Line(at, said, _cells(picture, at)) for at, said in zip(sides, readings, strict=True)]
+        light = frame.gray(DETAIL)
+        return [_Line(at, said, light, self._known) for at, said in zip(sides, readings, strict=True)]
 
 
 class SmallOcr(Ocr):
@@ -159,11 +171,24 @@ class SmallOcr(Ocr):
     _lines: ClassVar[str] = "text_lines_small"
 
 
-def _regions(blots: Iterable[Sequence[Run]], scales: tuple[float, float], picture: Picture) -> list[_Region]:
-    """What to look at closely for these blots of the small picture; no two overlap."""
+def _whole(regions: Sequence[_Region], lines: tuple[_Line, ...]) -> tuple[list[_Region], tuple[_Line, ...]]:
+    """The regions, each with all of the lines that it is in a row with, and the other lines.
+
+    A line may have been found in part at first.
+    """
+    grown, apart = [], list(lines)
+    for region in regions:
+        while beside := next((line for line in apart if _in_row(region.sides, line.sides)), None):
+            apart.remove(beside)
+            region = region.joined(_Region(beside.sides, region.scale))
+        grown.append(region)
+    return grown, tuple(apart)
+
+
+def _apart(regions: Iterable[_Region], picture: Picture) -> list[_Region]:
+    """The regions, those that overlap joined."""
     apart: list[_Region] = []
-    for blot in blots:
-        region = _region(blot, scales, picture)
+    for region in regions:
         while touched := next((other for other in apart if _shared(region.sides, other.sides)), None):
             apart.remove(touched)
             region = region.joined(touched)
@@ -231,6 +256,12 @@ def _shared(one: _Sides, other: _Sides) -> int:
     return max(0, width) * max(0, height)
 
 
+def _in_row(region: _Sides, line: _Sides) -> bool:
+    """Whether a region holds a part of a line in all of its height, or most of it."""
+    level = min(region[3], line[3]) - max(region[1], line[1]) > _TWICE * (line[3] - line[1])
+    return level and _shared(region, line) > 0
+
+
 def _area(sides: _Sides) -> int:
     return (sides[2] - sides[0]) * (sides[3] - sides[1])
 
@@ -240,8 +271,8 @@ def _sides(place: Rectangle) -> _Sides:
     return floor(left), floor(top), ceil(right), ceil(bottom)
 
 
-def _cells(picture: Picture, sides: _Sides) -> npt.NDArray[np.int16]:
-    return np.asarray(picture.crop(sides).convert("L").reduce(_CELL), np.int16)
+def _cells(light: Picture) -> npt.NDArray[np.int16]:
+    return np.asarray(light.reduce(_CELL), np.int16)
 
 
 def _box(sides: _Sides, picture: Picture) -> Box:
