@@ -10,7 +10,7 @@ from moderation.detectors.moonshine import Moonshine
 from moderation.detectors.speech import RATE, Recogniser
 from moderation.detectors.whisper import Whisper, log_mel
 from moderation.models.sound import Utterance, Word
-from tests.sounds import Samples, noise, silence, speech
+from tests.sounds import Samples, cries, noise, silence, speech
 
 SENTENCE = "And so my fellow Americans: ask not what your country can do for you, ask what you can do for your country."
 ASK, LAST = 3.3, 10.4
@@ -49,8 +49,8 @@ def test_each_word_is_near_its_time(heard: list[Utterance]) -> None:
 
 @pytest.mark.parametrize(
     "sound",
-    [silence(3), noise(3), noise(3, pink=True), silence(0.01), silence(0)],
-    ids=["silence", "white", "pink", "short", "empty"],
+    [silence(3), noise(3), noise(3, pink=True), cries(2.4), silence(0.01), silence(0)],
+    ids=["silence", "white", "pink", "cries", "short", "empty"],
 )
 def test_nothing_is_invented(recogniser: Recogniser, sound: Samples) -> None:
     assert recogniser.transcribe(sound) == []

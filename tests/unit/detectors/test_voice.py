@@ -29,20 +29,29 @@ def strongest(table: np.ndarray, speech: np.ndarray) -> dict[str, float]:
 
 def test_groans_are_moaning_where_nobody_speaks() -> None:
     assert strongest(kinds(8, GROAN=0.4, GASP=0.2), said(8))["moan"] > 0.9
-    assert strongest(kinds(8, GROAN=0.1, SPEECH=0.9), said(8, 0.9))["moan"] < 0.2
+    assert strongest(kinds(8, GROAN=0.1, SPEECH=0.9), said(8, 0.9))["moan"] < 0.25
     # A voice that says nothing, to which both networks do not agree, counts a little.
-    assert 0.4 < strongest(kinds(8, GROAN=0.02, SPEECH=0.5), said(8))["moan"] < 0.8
-    assert strongest(kinds(8, SPEECH=0.4), said(8))["moan"] < 0.5
+    assert 0.5 < strongest(kinds(8, GROAN=0.02, SPEECH=0.5), said(8))["moan"] < 0.8
+    assert strongest(kinds(8, SPEECH=0.4), said(8, 0.6))["moan"] < 0.1
 
 
 @pytest.mark.parametrize("instead", ["BABY", "CRYING"])
 def test_crying_is_not_moaning(instead: str) -> None:
     scores = strongest(kinds(8, GROAN=0.1, **{instead: 0.7}), said(8))
-    assert scores["moan"] < 0.2
+    assert scores["moan"] < 0.25
     assert scores["crying"] == pytest.approx(0.7)
 
 
-def test_what_is_over_at_once_is_no_moaning_and_no_crying_but_a_shot() -> None:
+def test_a_short_groan_lasts_in_silence_but_not_between_words() -> None:
+    alone, between = (
+        judged(np.concatenate([around, kinds(1, GROAN=0.3), around]), said(13, speech))["porn", "moan"]
+        for around, speech in ((kinds(6), 0), (kinds(6, SPEECH=0.9), 0.9))
+    )
+    assert np.flatnonzero(alone >= 0.5).tolist() == [4, 5, 6, 7, 8]
+    assert between.max() < 0.3
+
+
+def test_what_is_over_at_once_is_no_crying_but_a_shot() -> None:
     table = np.concatenate([kinds(10), kinds(1, BABY=0.9, GUNSHOT=0.9), kinds(10)])
     scores = strongest(table, said(21))
     assert scores["crying"] < 0.2

@@ -178,7 +178,7 @@ def test_what_was_heard_is_left_for_the_next_step(tmp_path: Path) -> None:
     studio.record(1, 0, wav(noise(3)))
     hearing = studio.hear(1)
     assert Hearing.model_validate_json(studio.objects.get(studio.work.hearing(1))) == hearing
-    assert (hearing.index, hearing.detectors) == (1, {"voice": "2"})
+    assert (hearing.index, hearing.detectors) == (1, {"voice": "3"})
 
 
 def test_times_are_those_of_the_media(tmp_path: Path) -> None:

@@ -21,15 +21,19 @@ _WHIMPER, _MOAN, _SIGH, _GROAN, _GRUNT, _GASP, _PANT = 21, 22, 23, 33, 34, 39, 4
 _MOANING = (_WHIMPER, _MOAN, _SIGH, _GROAN, _GRUNT, _GASP, _PANT)
 _SPEECH, _SCREAM, _LAUGHTER, _CRYING, _BABY = 0, 11, 13, 19, 20
 _SNORING, _SNEEZE, _ANIMAL = 38, 44, 67
-_INSTEAD = (_LAUGHTER, _CRYING, _BABY, _SNORING, _SNEEZE, _ANIMAL)
-"""What sounds like moaning and is heard as that, too, where it is this."""
+_THROAT = (51, 53)
+"""Gargling and burping, which what chokes is taken for."""
+_INSTEAD = (_CRYING, _BABY, _SNORING, _SNEEZE, _ANIMAL)
+"""What sounds like moaning and is heard as that, too, where it is this; laughter does by half."""
 _SONG = (24, 27, 29, 31)
 """Singing, chant, a child's singing, rap."""
 _EXPLOSION, _SHOTS = 420, (421, 422, 423, 424)
 
-_DOUBT = 0.03
-_WORDLESS = 0.07
-"""What a voice without words counts as moaning."""
+_AGAINST, _DOUBT = 0.54, 0.016
+"""How much what else it may be counts, and what is added to it: ordinary speech and films stay below a half."""
+_WORDLESS, _WORDS_AT_LEAST, _CHOKING = 0.07, 0.1, 0.3
+"""What a voice without words counts as moaning, and as words all the same, as Silero hears none through a radio; what
+the throat counts as moaning."""
 _LASTING = 5
 """Windows, 2.9 s of sound: what moans or cries does so for a while, a sneeze or a cough does not."""
 _FAINTEST = 0.1
@@ -99,7 +103,9 @@ def _moaning(kinds: Floats, speech: Floats) -> Floats:
     """
     voice = kinds[:, _SPEECH]
     moaning = kinds[:, _MOANING].sum(axis=1) + kinds[:, _SCREAM] + _WORDLESS * voice * (1 - speech)
-    instead = np.maximum(kinds[:, _INSTEAD].max(axis=1), voice * speech)
+    moaning += _CHOKING * kinds[:, _THROAT].sum(axis=1)
+    words = voice * (_WORDS_AT_LEAST + (1 - _WORDS_AT_LEAST) * speech)
+    instead = _AGAINST * np.max([kinds[:, _INSTEAD].max(axis=1), kinds[:, _LAUGHTER] / 2, words], axis=0)
     moaning, instead = _around(moaning), _around(instead)
     share: Floats = moaning / (moaning + instead + _DOUBT)
     return share

@@ -27,6 +27,9 @@ _MOST_TOKENS, _TOKENS_PER_SECOND, _SPARE_TOKENS = 220, 12, 8
 _UNLIKELY, _DOUBTFUL, _UNCLEAR = 0.3, 0.5, 0.6
 """Words less likely than the first are invented; less likely than the second too, where the language is less certain
 than the third. Of the development clips that were tried, all noise and music is below and all speech above."""
+_SHORT, _GUESSED = 5.0, 0.35
+"""In so few seconds words are dropped, too, where their likelihood times the certainty of the language is below the
+second: grunts and cries become words of some language then."""
 _DIVISIBLE = 16.0
 """Doubtful words of clear speech of more seconds may be of two languages: it is divided."""
 _LEFT_OUT = 2.0
@@ -42,7 +45,7 @@ class Whisper:
     """Writes the likeliest token each time. Each word's time is taken from where the network listened for it."""
 
     name: ClassVar[str] = "whisper"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     models: ClassVar[tuple[str, ...]] = ("whisper_encoder", "whisper_decoder", "whisper_tokens")
 
     def __init__(self, weights: Path) -> None:
@@ -68,7 +71,8 @@ class Whisper:
             middle = _quietest(samples)
             later = self._listen(samples[middle:], start + middle / RATE, language)
             return [*self._listen(samples[:middle], start, language), *later]
-        if likely < (_DOUBTFUL if certainty < _UNCLEAR else _UNLIKELY):
+        guessed = seconds < _SHORT and likely * certainty < _GUESSED
+        if guessed or likely < (_DOUBTFUL if certainty < _UNCLEAR else _UNLIKELY):
             return []
         places = np.stack([row.heard for row in written])[:, : max(len(written), round(seconds * _PLACES))]
         begins = _starts(places)
