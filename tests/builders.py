@@ -5,11 +5,10 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 from moderation.models.job import Job
-from moderation.models.media import Media, MediaStatus, ObjectIdentity
+from moderation.models.media import Media, MediaStatus, ObjectIdentity, Procedure
 from moderation.models.plan import AudioTrack, Plan, SegmentSpan, TrackSpan, VideoTrack
 from moderation.models.sound import Hearing, TrackHearing
 from moderation.models.verdict import Coverage, Suggestion, Verdict, Versions
-from moderation.services.templates import procedure
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MEDIA_ID = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
@@ -95,13 +94,14 @@ def identity(version_id: str = "v1", *, media_id: str = MEDIA_ID, size: int = 10
 
 def waiting_media(media_id: str = MEDIA_ID, *, procedure_name: str = "standard_pre") -> Media:
     """A media whose file has not come yet."""
+    template, _, mode = procedure_name.rpartition("_")
     return Media(
         media_id=media_id,
         status=MediaStatus.UPLOADING,
         file_name="clip.mp4",
         content_type="video/mp4",
         size=1000,
-        procedure=procedure(procedure_name),
+        procedure=Procedure(name=procedure_name, template=template, mode="post" if mode == "post" else "pre"),
         created_at=NOON,
         updated_at=NOON,
     )

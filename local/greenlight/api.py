@@ -192,6 +192,10 @@ class Api:
         body = {"media_id": media_id, "decision": decision, "reason": reason, "comment": comment}
         return Review.model_validate(self._call("POST", "/v1/reviews", body))
 
+    def queue(self, limit: int = 20) -> list[Media]:
+        """What waits for a person: first what the machine would block, each kind with the oldest first."""
+        return [Media.model_validate(one) for one in self._call("GET", f"/v1/reviews?limit={limit}")]
+
     def reviews(self, media_id: str) -> list[Review]:
         """Every decision on a media, oldest first."""
         return [Review.model_validate(each) for each in self._call("GET", f"/v1/media/{media_id}/reviews")]

@@ -8,16 +8,18 @@ from rich.table import Table
 from rich.text import Text
 
 MAX_LINES = 12
+_VOICE = re.compile(r"^<v (\d+)>")
 _TIMES = re.compile(r"(\d+):(\d\d):(\d\d\.\d{3}) --> (\d+):(\d\d):(\d\d\.\d{3})")
 
 
 def cues(document: str) -> Iterator[tuple[float, float, str]]:
-    """Start and end in seconds, and text, of each cue."""
+    """Start and end in seconds, and text, of each cue; of several tracks, the text begins with its own."""
     lines = iter(document.splitlines())
     for line in lines:
         if found := _TIMES.match(line):
             hours, minutes, seconds, *end = found.groups()
-            yield _seconds(hours, minutes, seconds), _seconds(*end), unescape(next(lines, ""))
+            text = unescape(_VOICE.sub(r"track \1: ", next(lines, "")))
+            yield _seconds(hours, minutes, seconds), _seconds(*end), text
 
 
 def captions_table(heading: str, document: str) -> Table:

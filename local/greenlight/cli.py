@@ -9,11 +9,11 @@ from typing import Annotated, Any, NoReturn
 import typer
 import typer.main
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from typer.core import TyperGroup
 
 from greenlight.exits import OF_SUGGESTION, Exit
+from greenlight.paths import name_of
 from greenlight.stack import cli as stack_cli
 from moderation.models.job import JobError
 from moderation.models.verdict import Verdict
@@ -31,6 +31,8 @@ SUB_COMMANDS = {
     "simulate": "greenlight.simulate.cli:simulate",
     "train-heads": "greenlight.heads.cli:train_heads",
     "library": "greenlight.library:app",
+    "put-template": "greenlight.own:put_template",
+    "judge": "greenlight.judge:judge",
     "train-text": "greenlight.texts.cli:train_text",
     "evaluate": "greenlight.evaluate.cli:evaluate",
     "calibrate": "greenlight.evaluate.cli:calibrate",
@@ -74,6 +76,10 @@ messages = Console(stderr=True)
 """Everything but the answer: with --json, standard output holds the answer and nothing else."""
 
 Media = Annotated[Path, typer.Argument(help="a video or sound file", exists=True, dir_okay=False, readable=True)]
+Covers = Annotated[
+    list[Path] | None,
+    typer.Option("--cover", help="a cover picture; up to five", exists=True, dir_okay=False, readable=True),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print the verdict document and nothing else")]
 
 
@@ -84,6 +90,7 @@ def scan(
         str, typer.Option(help="a preset (default, standard, strict, fast) or a JSON file")
     ] = "default",
     title: Annotated[str, typer.Option(help="the media's title, at most 128 bytes")] = "",
+    covers: Covers = None,
     as_json: AsJson = False,
     pictures: Annotated[
         Path | None,
@@ -94,24 +101,32 @@ def scan(
 
     Exit codes: 0 pass, 10 review, 20 block, 3 refused, 4 failed, 2 usage.
     """
+    from pydantic import TypeAdapter, ValidationError
+
     from greenlight.libraries import beside
+    from greenlight.scan import cover_of
     from greenlight.scan import scan as scan_file
     from greenlight.weights.errors import WeightsError
     from greenlight.weights.store import ensure_weights
     from moderation.models.errors import ModerationError
+    from moderation.models.media import Title
     from moderation.services.templates import load_template
 
     try:
         chosen = load_template(template)
+        TypeAdapter(Title).validate_python(title)
+        for index, cover in enumerate(covers or ()):
+            cover_of(index, cover)
     except ModerationError as error:
-        messages.print(f"[red]{error.message}[/]")
-        raise typer.Exit(Exit.USAGE) from error
+        _usage(error.message, error)
+    except ValidationError as error:
+        _usage(f"--title or --cover: {error.errors()[0]['msg']}", error)
     with _bar() as bar:
         task = bar.add_task("weights", total=None)
         try:
             weights = ensure_weights()
         except WeightsError as error:
-            _answer(file.name, None, JobError(code="weights", message=str(error)), refused=False, as_json=as_json)
+            _answer(name_of(file), None, JobError(code="weights", message=str(error)), refused=False, as_json=as_json)
 
         def show(what: str, done: int, total: int) -> None:
             bar.update(task, description=what, completed=done, total=total)
@@ -121,13 +136,14 @@ def scan(
             chosen,
             weights=weights,
             title=title,
+            covers=covers or (),
             progress=show,
             pictures=pictures,
             libraries=beside(template, chosen),
             once=True,
         )
     _answer(
-        file.name,
+        name_of(file),
         scanned.verdict,
         scanned.job.error,
         refused=scanned.job.outcome == "refused",
@@ -143,7 +159,7 @@ def upload(
     procedure: Annotated[
         str, typer.Option(help="template and mode, such as standard_pre or default_post")
     ] = "default_pre",
-    cover: Annotated[list[Path] | None, typer.Option(help="a cover picture; up to five", exists=True)] = None,
+    covers: Covers = None,
     as_json: AsJson = False,
     url: Annotated[
         str | None, typer.Option(envvar="GREENLIGHT_API_URL", help="a deployed API; else the local stack")
@@ -162,8 +178,7 @@ def upload(
     from greenlight.stack.stack import Stack
 
     if (url is None) != (token is None):
-        messages.print("[red]--url and --token belong together[/]")
-        raise typer.Exit(Exit.USAGE)
+        _usage("--url and --token belong together")
     try:
         if url is not None and token is not None:
             api = Api(url, lambda: token)
@@ -176,7 +191,7 @@ def upload(
                 file,
                 title=title,
                 procedure=procedure,
-                covers=cover or (),
+                covers=covers or (),
                 progress=lambda sent: bar.update(task, advance=sent),
             )
             bar.update(task, description="moderation", total=None)
@@ -184,20 +199,18 @@ def upload(
             job = view.job
             captions = api.captions(view)
     except ValidationError as error:
-        messages.print(f"[red]{'; '.join(problem['msg'] for problem in error.errors())}[/]")
-        raise typer.Exit(Exit.USAGE) from error
+        _usage("; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()), error)
     except ApiError as error:
         if error.status == 400:
-            messages.print(f"[red]{escape(error.message)}[/]")
-            raise typer.Exit(Exit.USAGE) from error
-        _answer(file.name, None, JobError(code=error.code, message=error.message), refused=False, as_json=as_json)
+            _usage(error.message, error)
+        _answer(name_of(file), None, JobError(code=error.code, message=error.message), refused=False, as_json=as_json)
     except (StackError, httpx.HTTPError, TimeoutError) as error:
-        _answer(file.name, None, JobError(code="unavailable", message=str(error)), refused=False, as_json=as_json)
+        _answer(name_of(file), None, JobError(code="unavailable", message=str(error)), refused=False, as_json=as_json)
     if not as_json:
         messages.print(f"media {view.media.media_id}: {view.media.status}")
     verdict, problem = (job.verdict, job.error) if job else (None, None)
     refused = job is not None and job.outcome == "refused"
-    _answer(file.name, verdict, problem, refused=refused, as_json=as_json, captions=captions)
+    _answer(name_of(file), verdict, problem, refused=refused, as_json=as_json, captions=captions)
 
 
 @app.command()
@@ -238,6 +251,11 @@ def _answer(
     else:
         Console().print(error_panel(name, shown))
     raise typer.Exit(Exit.REFUSED if refused else Exit.FAILED)
+
+
+def _usage(problem: str, cause: Exception | None = None) -> NoReturn:
+    messages.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(Exit.USAGE) from cause
 
 
 def _bar() -> Progress:

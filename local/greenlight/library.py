@@ -82,7 +82,7 @@ def list_(library: Library) -> None:
 def references(source: Path) -> Iterator[Reference]:
     """The pictures of a CSV, or of a folder of folders. Raises LibraryError."""
     if source.is_file():
-        with source.open(newline="", encoding="utf-8") as file:
+        with source.open(newline="", encoding="utf-8-sig") as file:
             for row in csv.DictReader(file):
                 if not row.get("path") or not row.get("label"):
                     raise LibraryError(f"{source} needs the columns path and label")
@@ -154,7 +154,7 @@ def _write(library: Path, known: Iterable[Entry], wanted: Iterable[Reference]) -
         for reference in track(list(wanted), "pictures", console=_messages, transient=True):
             entry = entry_of(reference, model)
             kept[entry.label, entry.sub_label, entry.name] = entry
-    except (LibraryError, WeightsError) as error:
+    except (LibraryError, WeightsError, UnicodeDecodeError, csv.Error) as error:
         _fail(str(error))
     if not kept:
         _fail("there are no labelled pictures")

@@ -3,7 +3,7 @@
 import mimetypes
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,13 +11,14 @@ from pathlib import Path
 from types import MappingProxyType
 
 from greenlight.libraries import Libraries
+from greenlight.paths import name_of
 from moderation.detectors.inference import release
 from moderation.memory.media_store import MemoryMediaStore
 from moderation.memory.objects import FolderObjects
 from moderation.memory.uploads import LocalUploads
 from moderation.models.errors import Permanent, Transient
 from moderation.models.job import UPLOAD_TRIGGER, Job
-from moderation.models.media import MAX_SIZE, Media, MediaStatus, Procedure
+from moderation.models.media import MAX_SIZE, Cover, Media, MediaStatus, Procedure, cover_key
 from moderation.models.template import Template
 from moderation.models.verdict import Verdict
 from moderation.ports import Objects
@@ -30,7 +31,7 @@ from moderation.services.ingest import new_job
 from moderation.services.plan import Planning
 from moderation.services.read import TextJudging
 from moderation.services.refine import Refining
-from moderation.services.scan import Scanning
+from moderation.services.scan import CoverScanning, Scanning
 from moderation.services.settle import Settlement
 from moderation.services.work import Work
 from moderation.system import RandomIds, SystemClock
@@ -64,6 +65,7 @@ def scan(
     *,
     weights: Path,
     title: str = "",
+    covers: Sequence[Path] = (),
     progress: Progress = lambda what, done, total: None,
     pictures: Path | None = None,
     libraries: Libraries = MappingProxyType({}),
@@ -88,7 +90,7 @@ def scan(
         store = MemoryMediaStore()
         uploads = LocalUploads(Path(folder))
         settlement = Settlement(store, clock)
-        job = job_over(path, template, uploads, store, clock, title)
+        job = job_over(path, template, uploads, store, clock, title, covers)
         failure = Failure(store, settlement)
         scanning = Scanning(store, objects, weights, looking)
         listening = Listening(store, objects, weights)
@@ -118,6 +120,10 @@ def scan(
                     progress(what, done, len(running))
 
             each("segments", planned.segments)
+            for index in job.covers:
+                progress("covers", index, len(job.covers))
+                with suppress(Permanent, Transient):
+                    CoverScanning(store, uploads, objects, weights).cover(job.job_id, index)
             with suppress(Permanent, Transient):
                 each("windows", Refining(store, objects).run(job.job_id).windows)
             if once:
@@ -144,15 +150,23 @@ def job_over(
     store: MemoryMediaStore,
     clock: SystemClock,
     title: str = "",
+    covers: Sequence[Path] = (),
 ) -> Job:
+    """A media that has arrived with its covers, and the job over it. Raises ValidationError as `cover_of` does."""
     media_id = RandomIds().new()
     guessed = mimetypes.guess_type(path.name)[0] or ""
     now = clock.now()
     media = Media(
         media_id=media_id,
         status=MediaStatus.CHECKING,
-        file_name=path.name[:255],
+        file_name=name_of(path)[:255],
         title=title,
+        covers=tuple(
+            cover_of(index, cover).model_copy(
+                update={"identity": uploads.receive_file(cover_key(media_id, index), cover)}
+            )
+            for index, cover in enumerate(covers)
+        ),
         content_type=guessed if guessed.startswith(("video/", "audio/")) else "video/mp4",
         size=min(max(1, path.stat().st_size), MAX_SIZE),  # what is beyond is for the plan to refuse
         procedure=Procedure(name=f"{template.name}_pre", template=template.name, mode="pre"),
@@ -164,6 +178,11 @@ def job_over(
     store.add_media(media)
     store.save(media.model_copy(update={"identity": identity, "latest_job": job.job_id}), new_job=job)
     return job
+
+
+def cover_of(index: int, path: Path) -> Cover:
+    """A picture as the `index`-th cover. Raises ValidationError for one too many or too large, as signing does."""
+    return Cover(index=index, content_type="image/jpeg", size=path.stat().st_size)
 
 
 def _with_pictures(verdict: Verdict, objects: FolderObjects, pictures: Path | None) -> Verdict:

@@ -7,10 +7,12 @@ from rich.text import Text
 
 from greenlight.captions import captions_table, clock
 from moderation.models.job import JobError
+from moderation.models.template import Form
 from moderation.models.verdict import Coverage, Segment, Suggestion, Verdict
 
 COLOURS = {Suggestion.PASS: "green", Suggestion.REVIEW: "yellow", Suggestion.BLOCK: "red"}
 MAX_ROWS = 10
+SEEN = 60
 
 
 def verdict_panel(name: str, verdict: Verdict, transcript: str = "", texts: str = "") -> RenderableType:
@@ -28,6 +30,9 @@ def verdict_panel(name: str, verdict: Verdict, transcript: str = "", texts: str 
     parts.append(_coverage(verdict.coverage))
     if verdict.reasons:
         parts.append(Text(f"not clean because: {', '.join(verdict.reasons)}", style="yellow"))
+    for detector, fared in verdict.coverage.detectors.items():
+        if fared.state == "failed":
+            parts.append(Text(f"{detector} failed on {fared.failed} of {fared.looked}: {fared.reason}", style="yellow"))
     if verdict.evasions:
         parts.append(Text(f"seen on the way: {', '.join(verdict.evasions)}", style="magenta"))
     return Panel(Group(*parts), title=Text(name), border_style=colour, expand=False)
@@ -53,27 +58,37 @@ def _segments(verdict: Verdict) -> Table:
 
 def _row(segment: Segment) -> tuple[str | Text, ...]:
     place = (f"cover {segment.cover}", "") if segment.cover is not None else (clock(segment.start), clock(segment.end))
-    seen = segment.text or f"{segment.frames} frame{'s' if segment.frames > 1 else ''}"
+    seen = segment.text or _many(segment.frames, "moment" if segment.form is Form.VOICE else "frame")
+    marked = Text(seen)
+    for hit in segment.hits:
+        marked.stylize("bold red", hit.start, hit.end)
     return (
         *place,
         f"{segment.label}/{segment.sub_label}",
         segment.form,
         str(segment.confidence),
         Text(segment.suggestion, style=COLOURS[segment.suggestion]),
-        Text(seen[:60]),
+        marked[:SEEN],
     )
 
 
 def _coverage(coverage: Coverage) -> Text:
-    looked = f"{coverage.frames_scored} of {coverage.frames_planned} frames looked at"
-    decoded = f"{coverage.frames_decoded} of {coverage.frames_expected} decoded"
-    same = f", {coverage.duplicates} near-duplicates" if coverage.duplicates else ""
-    reduced = ", sampling reduced" if coverage.reduced else ""
-    sound = (
-        f"; {coverage.sound_heard_seconds:.0f} of {coverage.sound_seconds:.0f} s of sound heard, "
-        f"{coverage.speech_seconds:.0f} s of speech in it"
-        if coverage.sound_seconds
-        else ""
-    )
-    texts = f"; {coverage.texts_read} texts read" if coverage.texts_read else ""
-    return Text(f"{looked} ({decoded}{same}{reduced}){sound}{texts}", style="dim")
+    """What was looked at, heard and read, as far as there was any."""
+    told = []
+    if coverage.frames_expected:
+        looked = f"{coverage.frames_scored} of {coverage.frames_planned} frames looked at"
+        decoded = f"{coverage.frames_decoded} of {coverage.frames_expected} decoded"
+        same = f", {_many(coverage.duplicates, 'near-duplicate')}" if coverage.duplicates else ""
+        told.append(f"{looked} ({decoded}{same}{', sampling reduced' if coverage.reduced else ''})")
+    if coverage.covers_planned:
+        told.append(f"{coverage.covers_scanned} of {_many(coverage.covers_planned, 'cover')}")
+    if coverage.sound_seconds:
+        heard = f"{coverage.sound_heard_seconds:.0f} of {coverage.sound_seconds:.0f} s of sound heard"
+        told.append(f"{heard}, {coverage.speech_seconds:.0f} s of speech in it")
+    if coverage.texts_read:
+        told.append(f"{_many(coverage.texts_read, 'text')} read")
+    return Text("; ".join(told), style="dim")
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,9 +11,16 @@ from typing import Any
 
 import pytest
 
+from greenlight.api import Api
+from greenlight.deployed import describe
+from greenlight.own import checked, put
+from greenlight.stack.deploy import NAME
 from greenlight.stack.stack import Stack
+from moderation.models.media import MediaStatus
+from moderation.models.template import Form, Rule, Template
 from moderation.models.verdict import Verdict
 from moderation.services.templates import load_template
+from moderation.services.work import library
 from tests import clips
 
 Clip = Callable[[], Path]
@@ -75,6 +83,15 @@ def test_scan_of_what_is_no_video_is_a_document_with_its_error() -> None:
     assert document["error"]["code"] == "not_a_video"
 
 
+def test_a_name_that_is_no_text_is_shown_as_far_as_it_is(tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"odd\xff.mp4")
+    shutil.copy(clips.text(), odd)
+
+    code, out, err = _greenlight("scan", odd, "--json")
+
+    assert (code, json.loads(out)["file_name"]) == (3, "odd?.mp4"), err
+
+
 def test_scan_shows_people_what_was_said_and_keeps_it(tmp_path: Path) -> None:
     code, out, err = _greenlight("scan", clips.spoken, "--title", "A speech", "--pictures", tmp_path / "kept")
 
@@ -93,6 +110,15 @@ def test_scan_shows_people_what_it_found_and_keeps_pictures(tmp_path: Path) -> N
     assert [path.suffix for path in (tmp_path / "pictures").iterdir()] == [".jpg"]
 
 
+def test_scan_looks_at_covers_and_says_which_it_could_not_look_at() -> None:
+    covers = "--cover", clips.code_picture, "--cover", clips.broken_picture
+    code, out, err = _greenlight("scan", clips.clean, "--template", "standard", *covers, "--json")
+
+    verdict = Verdict.model_validate_json(out)
+    assert (code, verdict.form, verdict.segments[0].cover) == (10, "cover", 0), err
+    assert (verdict.coverage.covers_scanned, verdict.coverage.gaps) == (1, ("cover_not_looked_at",))
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -101,6 +127,8 @@ def test_scan_shows_people_what_it_found_and_keeps_pictures(tmp_path: Path) -> N
         ("scan", clips.text, "--template", "no_such_template"),
         ("scan", clips.clean, "--template", clips.text),
         ("scan", clips.clean, "--no-such-option"),
+        ("scan", clips.clean, "--title", "é" * 65),
+        ("scan", clips.clean, *["--cover", clips.code_picture] * 6),
         ("upload", "no-such-file.mp4"),
         ("upload", clips.clean, "--url", "http://127.0.0.1:9"),
         ("upload", clips.clean, "--url", "http://127.0.0.1:9", "--token", "t", "--title", "é" * 65),
@@ -111,6 +139,8 @@ def test_scan_shows_people_what_it_found_and_keeps_pictures(tmp_path: Path) -> N
         "no such template",
         "no template",
         "no such option",
+        "title too long to scan",
+        "too many covers",
         "upload no such file",
         "no token",
         "title too long",
@@ -152,6 +182,23 @@ def test_upload_says_with_its_exit_code_what_came_of_it(stack: Stack, file: Clip
 
     assert code == exit_code, err
     assert ("error" in json.loads(out)) is (exit_code == 3)
+
+
+def test_a_template_of_the_owners_with_its_words_judges_an_upload(stack: Stack, api: Api) -> None:
+    # GIVEN a template that blocks by itself, and the library that it names, where functions find them
+    rule = Rule(label="spam", sub_label="customized", forms=frozenset({Form.TITLE}), review=60, block=95)
+    own = Template(name="shop", revision=1, auto_block=True, keywords=("rivals",), rules=(rule,))
+    words = {library("keywords", "rivals"): json.dumps({"block": ["acme"]}).encode()}
+    put(describe(NAME, stack.client), own, checked(own, words))
+
+    # WHEN an upload asks for it
+    called = ("upload", clips.clean, "--procedure", "shop_pre", "--title", "Acme is better", "--json")
+    code, out, err = _greenlight(*called, **_caller(stack))
+
+    # THEN it judges
+    verdict = Verdict.model_validate_json(out)
+    assert (code, verdict.versions.template, verdict.form) == (20, "shop@1", "title"), err
+    assert api.media(verdict.media_id).media.status is MediaStatus.BLOCKED
 
 
 def test_scan_and_the_stack_come_to_the_same_verdict(stack: Stack) -> None:

@@ -91,6 +91,16 @@ def test_all_that_was_heard_and_read_is_counted() -> None:
     }
 
 
+def test_a_near_duplicate_was_looked_at_no_better_than_its_original() -> None:
+    # GIVEN a frame that a detector failed on, and one that is nearly the same
+    looks = (FrameLook(ordinal=0, time=0.0, failed={"eye": "broken"}), FrameLook(ordinal=1, time=1.0, duplicate_of=0))
+    scan = Scan(index=0, looks=looks, detectors={"eye": "1"}, planned=2, decoded=50, expected=50)
+    # THEN neither counts as looked at
+    found = seen(silent_plan(), scans=[scan], detectors={"eye": "1"})
+    assert (found.frames_scored, found.duplicates) == (0, 1)
+    assert (found.detectors["eye"].looked, found.detectors["eye"].failed) == (2, 2)
+
+
 def test_a_segment_that_was_not_heard_is_a_gap() -> None:
     found = seen(TWO, hearings=[hearing(1, track(), detectors=LISTENERS)])
     assert found.gaps == ("detector_failed", "sound_not_heard")
@@ -187,6 +197,13 @@ def test_a_title_or_an_utterance_that_was_not_judged_is_a_gap() -> None:
     assert seen(plan, title="a title", hearings=heard, reading=reading(*both)).gaps == ()
     for left in both:
         assert seen(plan, title="a title", hearings=heard, reading=reading(left)).gaps == ("text_not_read",)
+
+
+def test_subtitles_are_a_gap_where_the_template_asks_for_what_pictures_show_in_writing() -> None:
+    plan = silent_plan().model_copy(update={"subtitles": 1})
+    assert seen(plan, asked=template(Form.IMAGE, Form.OCR)).gaps == ("subtitles_not_read",)
+    assert seen(plan, asked=template(Form.IMAGE, Form.ASR)).gaps == ()
+    assert seen(silent_plan(), asked=template(Form.IMAGE, Form.OCR)).gaps == ()
 
 
 def test_what_the_template_does_not_ask_about_need_not_be_judged() -> None:

@@ -151,6 +151,7 @@ def test_a_window_is_decoded_from_the_nearest_key_frame_before_it() -> None:
     first[25] = 0.7
     (window,) = second_plan(planned, [scan(0, looks(first))], rule(), {TARGET}, REPORTERS).windows
     assert window.seek == 21.4
+    assert window.detectors == ("gore",)
     assert window.tracks[0].key_distance == 10
 
 
@@ -174,6 +175,15 @@ def test_a_second_look_that_failed_decides_nothing_in_anybodys_favour(second: li
     # and what was enough stays enough
     strong = judged(STRONG, [scan(1, looks([FAILED] * 9, FINE, 2.5))] if second else [], rule())
     assert (strong.suggestion, strong.reasons) == (Suggestion.BLOCK, ())
+
+
+def test_what_others_looked_at_again_says_nothing_of_it() -> None:
+    # GIVEN a window that a detector of something else looked at
+    second = [one.model_copy(update={"detectors": {"heads": "1"}}) for one in around(3.0, [0] * 9)]
+
+    # THEN a hit that stands alone is still open, and a strong one is no slip
+    assert judged(ALONE, second, rule()).reasons == ("second_look_failed",)
+    assert judged(STRONG, second, rule()).suggestion is Suggestion.BLOCK
 
 
 def test_a_slip_blocks_no_more_or_counts_no_more() -> None:

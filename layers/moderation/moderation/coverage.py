@@ -18,7 +18,7 @@ from moderation.models.template import PICTURE_FORMS, SOUND_FORMS, Form, Templat
 from moderation.models.verdict import Coverage, DetectorCoverage
 from moderation.policy import Target
 from moderation.refine import SecondLook
-from moderation.timeline import Course, Reporters, courses
+from moderation.timeline import Course, Reporters, carried_over, courses
 
 TEXT_FORMS = frozenset({Form.TITLE, Form.OCR, Form.ASR})
 UNDECODED_TOLERANCE = 0.005
@@ -41,6 +41,7 @@ class Gap(StrEnum):
     COVER_NOT_LOOKED_AT = "cover_not_looked_at"
     SOUND_NOT_HEARD = "sound_not_heard"
     TEXT_NOT_READ = "text_not_read"
+    SUBTITLES_NOT_READ = "subtitles_not_read"
     SECOND_LOOK_FAILED = "second_look_failed"
     LABEL_WITHOUT_DETECTOR = "label_without_detector"
     NOTHING_LOOKED_AT = "nothing_looked_at"
@@ -109,7 +110,7 @@ def coverage(evidence: Evidence, template: Template) -> Coverage:
     missing = [span for span in plan.segments if span.index not in {scan.index for scan in scans}]
     asks_pictures = bool(plan.video) and template.asks_about(PICTURE_FORMS)
     asks_sound = template.asks_about(SOUND_FORMS)
-    looks = [look for scan in scans for look in scan.looks]
+    looks = [look for scan in scans for look in carried_over(scan)]
     planned = sum(scan.planned for scan in scans)
     planned += sum(len(track.samples) for span in missing for track in span.tracks) if asks_pictures else 0
     tracks = list(_tracks(evidence)) if asks_sound else []
@@ -131,6 +132,7 @@ def coverage(evidence: Evidence, template: Template) -> Coverage:
         Gap.SOUND_NOT_HEARD: asks_sound
         and not (all(track.decodable for track in plan.audio) and all(track.whole for track in tracks)),
         Gap.TEXT_NOT_READ: not _all_read(evidence, template),
+        Gap.SUBTITLES_NOT_READ: bool(plan.subtitles) and template.asks_about(frozenset({Form.OCR})),
         Gap.SECOND_LOOK_FAILED: bool(plan.windows) and any(is_open for _, is_open in second_look(evidence, template)),
         Gap.LABEL_WITHOUT_DETECTOR: not template.targets() <= evidence.reporters.keys(),
         Gap.NOTHING_LOOKED_AT: not looks and not heard,
@@ -167,7 +169,7 @@ def _undecoded(scan: Scan) -> bool:
 
 def _looked(name: str, version: str, scans: Sequence[Scan]) -> DetectorCoverage:
     """How a detector fared. A scan that did not ask it, or asked another version, is a failure on all its looks."""
-    looks = [(scan, look) for scan in scans for look in scan.looks]
+    looks = [(scan, look) for scan in scans for look in carried_over(scan)]
     reasons = [
         look.failed.get(name, f"version {version} did not look")
         for scan, look in looks

@@ -9,8 +9,9 @@ closer together, never count among those. They answer three questions, each at a
   it would have blocked.
 * When does a segment begin and end?
 
-What is seen besides, strong enough to count alone and more than a slip, asks for a person as well. Nobody is worse off
-where this look fails: what was enough stays enough, and what was not asks for a person.
+Only the detectors that can answer look again. What they see besides, strong enough to count alone and more than a slip,
+asks for a person as well. Nobody is worse off where this look fails: what was enough stays enough, and what was not
+asks for a person.
 """
 
 import math
@@ -52,6 +53,7 @@ class _Question:
     track: int
     end: float
     step: float
+    target: Target
 
     @property
     def times(self) -> frozenset[float]:
@@ -71,12 +73,13 @@ class SecondLook:
 
     def applied(self, first: Iterable[Course]) -> Iterator[tuple[Course, bool]]:
         """The courses as they are after the second look, and whether a question of each is open since it failed."""
-        near = looks_in_order(self.scans)
         for course in first:
             if not self.windows or course.target not in self.targets:
                 yield course, False
                 continue
-            seen = moments(near.get(course.track, ()), course.target, self.reporters.get(course.target, frozenset()))
+            able = self.reporters.get(course.target, frozenset())
+            near = looks_in_order(scan for scan in self.scans if able <= scan.detectors.keys())
+            seen = moments(near.get(course.track, ()), course.target, able)
             again, is_open = self._again(course, seen)
             yield again, is_open
             yield _besides(again, seen), False
@@ -89,7 +92,7 @@ class SecondLook:
             moment = course.moments[position]
             if _lasts(moment, near, _least(course.rule)):
                 levels[position] = Suggestion.REVIEW
-            elif not self._seen_around(course.track, moment.time, near):
+            elif not self._seen_around(course, moment.time, near):
                 is_open = True
         for position in _alone(course):
             if self._slip(course, position, near):
@@ -102,11 +105,13 @@ class SecondLook:
             starts[run[0]], ends[run[-1]] = _bounds(course, run, near)
         return replace(course, starts=starts, ends=ends), is_open
 
-    def _seen_around(self, track: int, time: float, near: Sequence[Moment]) -> bool:
-        """Whether this moment was in no window, or all that was to be seen around it was."""
-        scans = {scan.index: scan for scan in self.scans}
+    def _seen_around(self, course: Course, time: float, near: Sequence[Moment]) -> bool:
+        """Whether this moment was in no window for its like, or all that was to be seen around it was."""
+        able = self.reporters.get(course.target, frozenset())
+        scans = {scan.index: scan for scan in self.scans if able <= scan.detectors.keys()}
         for window in self.windows:
-            if window.start <= time <= window.end and any(part.track == track for part in window.tracks):
+            asked = able <= set(window.detectors or able) and any(part.track == course.track for part in window.tracks)
+            if asked and window.start <= time <= window.end:
                 scan = scans.get(window.index)
                 if scan is None or not scan.looks or any(m.failed for m in _around(time, near)):
                     return False
@@ -118,7 +123,7 @@ class SecondLook:
         before = {m.time for m in around if m.time < moment.time - _SAME}
         after = {m.time for m in around if m.time > moment.time + _SAME}
         hit = [m for m in around if m.hits(_least(course.rule)) and abs(m.time - moment.time) > _SAME]
-        troubled = any(m.failed or m.cut for m in around) or not self._seen_around(course.track, moment.time, near)
+        troubled = any(m.failed or m.cut for m in around) or not self._seen_around(course, moment.time, near)
         return len(before) > 1 and len(after) > 1 and not hit and not troubled
 
 
@@ -143,8 +148,8 @@ def second_plan(
     costs = accumulate(len(question.times) for question in asked)
     chosen = [question for question, cost in zip(asked[:MAX_QUESTIONS], costs, strict=False) if cost <= limit]
     tracks = sorted({question.track for question in chosen})
-    merged = [window for track in tracks for window in _merged(track, [q for q in chosen if q.track == track])]
-    windows = tuple(_window(plan, len(plan.segments) + n, one) for n, one in enumerate(merged))
+    merged = [window for track in tracks for window in _merged([q for q in chosen if q.track == track])]
+    windows = tuple(_window(plan, len(plan.segments) + n, one, reporters) for n, one in enumerate(merged))
     return plan.model_copy(update={"windows": windows, "windows_left_out": len(asked) - len(chosen)})
 
 
@@ -153,11 +158,13 @@ def _questions(course: Course, interval: float) -> Iterator[_Question]:
         moment = course.moments[position]
         mildness = -course.levels.get(position, Suggestion.REVIEW).severity
         begin = max(0.0, moment.time - REACH)
-        return _Question(False, mildness, -moment.confidence, begin, course.track, moment.time + REACH, FINE)
+        end = moment.time + REACH
+        return _Question(False, mildness, -moment.confidence, begin, course.track, end, FINE, course.target)
 
     def edge(run: Sequence[int], start: float, end: float) -> _Question:
         severity = max(course.levels[i].severity for i in run)
-        return _Question(True, -severity, -course.moments[run[0]].confidence, start, course.track, end, COARSE)
+        doubt = -course.moments[run[0]].confidence
+        return _Question(True, -severity, doubt, start, course.track, end, COARSE, course.target)
 
     for position in (*_undecided(course), *_alone(course)):
         yield around(position)
@@ -248,23 +255,22 @@ def _besides(course: Course, near: Sequence[Moment]) -> Course:
     return replace(course, moments=near, starts=times, ends=[*times[1:], *times[-1:]], levels=levels)
 
 
-def _merged(track: int, questions: Sequence[_Question]) -> Iterator[tuple[int, float, float, list[float]]]:
-    """Track, start, end and times of windows that do not overlap."""
-    start = end = -1.0
-    times: set[float] = set()
+def _merged(questions: Sequence[_Question]) -> Iterator[list[_Question]]:
+    """The questions of windows that do not overlap."""
+    together: list[_Question] = []
     for question in sorted(questions, key=lambda q: (q.start, q.end)):
-        if times and question.start > end:
-            yield track, start, end, sorted(times)
-            times = set()
-        start = question.start if not times else start
-        end = question.end if not times else max(end, question.end)
-        times |= question.times
-    if times:
-        yield track, start, end, sorted(times)
+        if together and question.start > max(one.end for one in together):
+            yield together
+            together = []
+        together.append(question)
+    if together:
+        yield together
 
 
-def _window(plan: Plan, index: int, window: tuple[int, float, float, list[float]]) -> SegmentSpan:
-    track, start, end, times = window
+def _window(plan: Plan, index: int, questions: Sequence[_Question], reporters: Reporters) -> SegmentSpan:
+    track, start, end = questions[0].track, questions[0].start, max(one.end for one in questions)
+    times = sorted(frozenset[float]().union(*(one.times for one in questions)))
+    asked = frozenset[str]().union(*(reporters[one.target] for one in questions))
     within = max((span for span in plan.segments if span.start <= start), key=lambda span: span.start)
     seeks: Mapping[float, float | None] = {within.start: within.seek, **dict(within.entries)}
     distance = max((part.key_distance for part in within.tracks if part.track == track), default=math.inf)
@@ -274,4 +280,5 @@ def _window(plan: Plan, index: int, window: tuple[int, float, float, list[float]
         end=end + FINE / 2,
         seek=seeks[max(time for time in seeks if time <= start or time == within.start)],
         tracks=(TrackSpan(track=track, expected=0, samples=tuple(times), key_distance=distance),),
+        detectors=tuple(sorted(asked)),
     )

@@ -96,26 +96,29 @@ def looks_in_order(scans: Iterable[Scan]) -> dict[int, list[FrameLook]]:
     """
     by_place: dict[tuple[int, int, int], FrameLook] = {}
     for scan in scans:
-        originals = {look.ordinal: look for look in scan.looks}
-        for look in scan.looks:
-            by_place[(look.track, scan.index, look.ordinal)] = _carried_over(look, originals)
+        for look in carried_over(scan):
+            by_place[(look.track, scan.index, look.ordinal)] = look
     tracks: dict[int, list[FrameLook]] = {}
     for (track, _, _), look in sorted(by_place.items(), key=lambda item: (item[0][0], item[1].time, item[0])):
         tracks.setdefault(track, []).append(look)
     return tracks
 
 
-def _carried_over(look: FrameLook, originals: Mapping[int, FrameLook]) -> FrameLook:
-    if look.duplicate_of is None:
-        return look
-    original = originals[look.duplicate_of]
-    return look.model_copy(
-        update={
-            "observations": original.observations + look.observations,
-            "failed": original.failed | look.failed,
-            "picture": original.picture,
-        }
-    )
+def carried_over(scan: Scan) -> Iterator[FrameLook]:
+    """The looks of a scan, a near-duplicate with what its original shows, or failed to."""
+    originals = {look.ordinal: look for look in scan.looks}
+    for look in scan.looks:
+        if look.duplicate_of is None:
+            yield look
+            continue
+        original = originals[look.duplicate_of]
+        yield look.model_copy(
+            update={
+                "observations": original.observations + look.observations,
+                "failed": original.failed | look.failed,
+                "picture": original.picture,
+            }
+        )
 
 
 def courses(scans: Iterable[Scan], template: Template, reporters: Reporters, duration: float) -> Iterator[Course]:

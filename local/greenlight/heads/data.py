@@ -124,7 +124,7 @@ def read(data: Path) -> Data:
 
 
 def _rows(manifest: Path) -> Iterator[Sample]:
-    with manifest.open(newline="", encoding="utf-8") as file:
+    with manifest.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         named = next((name for name in ("labels", "category", "label") if name in (reader.fieldnames or ())), None)
         if named is None or "path" not in (reader.fieldnames or ()):

@@ -85,7 +85,7 @@ def read(plan: HeadPlan, folder: Path) -> list[Sample]:
 
 def _rows(part: Part, path: Path) -> Iterator[Sample]:
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             if not {"text", "label"} <= set(reader.fieldnames or ()):
                 raise TextsError(f"{path} needs the columns text and label")

@@ -51,18 +51,19 @@ def test_folders_named_by_label_become_a_library(tmp_path: Path) -> None:
 
 def test_a_csv_becomes_a_library(tmp_path: Path) -> None:
     drawn(tmp_path / "a.png", "red")
-    (tmp_path / "list.csv").write_text("path,label\na.png,terror/flag\n")
+    (tmp_path / "list.csv").write_text("path,label\na.png,terror/flag\n", encoding="utf-8-sig")  # as spreadsheets do
     assert run.invoke(command.app, ["build", str(tmp_path / "list.csv"), str(tmp_path / "own.json")]).exit_code == 0
     assert built(tmp_path / "own.json") == [("terror", "flag", "a")]
 
 
 @pytest.mark.parametrize(
-    "content", ["path,label\nb.txt,terror/flag\n", "path,label\na.png,flag\n", "file\na.png\n", "path,label\n"]
+    "content",
+    ["path,label\nb.txt,terror/flag\n", "path,label\na.png,flag\n", "file\na.png\n", "path,label\n", "\udcff\n"],
 )
 def test_what_cannot_be_built_is_told(tmp_path: Path, content: str) -> None:
     drawn(tmp_path / "a.png", "red")
     (tmp_path / "b.txt").write_text("no picture")
-    (tmp_path / "list.csv").write_text(content)
+    (tmp_path / "list.csv").write_text(content, errors="surrogateescape")
     result = run.invoke(command.app, ["build", str(tmp_path / "list.csv"), str(tmp_path / "own.json")])
     assert result.exit_code == 4
     assert not (tmp_path / "own.json").exists()

@@ -24,7 +24,7 @@ TOOLS = ("hammer", "saw", "drill", "file")
 
 
 def write(path: Path, rows: list[tuple[str, str, str]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
         csv.writer(file).writerows([("text", "label", "extra"), *rows])
 
 

@@ -105,6 +105,16 @@ def test_plans_every_track() -> None:
     assert {part.track for part in found.segments[0].tracks} == {0, 1}
 
 
+@pytest.mark.parametrize(("container", "codec"), [("mp4", "mov_text"), ("mkv", "ass"), ("webm", "webvtt")])
+def test_counts_tracks_of_subtitles(container: str, codec: str) -> None:
+    words = samples.written("words.srt", b"1\n00:00:00,100 --> 00:00:00,900\nCall me\n\n")
+    encode = ["-c:v", "libvpx-vp9" if container == "webm" else "copy", "-c:s", codec]
+    clip = samples.clip(seconds=1)
+    told = samples.make(f"told.{container}", "-i", clip, "-i", words, "-map", "0:v", "-map", "1", *encode)
+
+    assert (plan(clip).subtitles, plan(told).subtitles) == (0, 1)
+
+
 def test_plans_what_an_edit_list_hides_at_the_end() -> None:
     found = plan(samples.hidden_half())
 

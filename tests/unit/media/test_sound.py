@@ -51,6 +51,11 @@ def test_a_file_of_sound_has_segments_of_sound_only(tmp_path: Path, monkeypatch:
     ]
 
 
+def test_a_file_of_sound_has_no_key_frames_to_keep_to(tmp_path: Path) -> None:
+    (found,) = extract(samples.sound_only(), tmp_path, with_sound=True, key_frames_only=True)
+    assert len(found.sounds) == 1
+
+
 def test_sound_is_left_out_unless_asked_for(tmp_path: Path) -> None:
     (found,) = extract(samples.clip(), tmp_path)
 

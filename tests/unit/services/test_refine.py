@@ -9,6 +9,7 @@ import pytest
 
 from greenlight.scan import scan
 from moderation.models.errors import Permanent
+from moderation.models.observation import Scan
 from moderation.models.plan import Plan
 from moderation.models.template import Form, Rule, Template
 from moderation.models.verdict import Suggestion, Verdict
@@ -68,6 +69,24 @@ def test_a_hit_that_lasts_is_confirmed() -> None:
     verdict, _ = moderated(template)
     assert verdict.suggestion is Suggestion.REVIEW
     assert [(s.label, s.sub_label) for s in verdict.segments] == [("ad", "qrcode")]
+
+
+def test_only_those_look_again_who_can_answer() -> None:
+    dark = Rule(label="undesirable", sub_label="dark", forms=frozenset({Form.IMAGE}), review=80, hits=15, window=20)
+    looked: list[set[str]] = []
+
+    def keep(objects: Objects, work: Work) -> None:
+        windows = Plan.model_validate_json(objects.get(work.refinement)).windows
+        for index in (0, *(window.index for window in windows)):
+            looked.append(set(Scan.model_validate_json(objects.get(work.scan(index))).detectors))
+
+    verdict = scan(flashing(), codes().model_copy(update={"rules": (*codes().rules, dark)}), weights=Path(), left=keep)
+    first, *again = looked
+    assert first == {"codes", "screens"}
+    assert again
+    assert all(one == {"codes"} for one in again)
+    assert verdict.verdict is not None
+    assert verdict.verdict.coverage.complete
 
 
 def test_windows_that_were_never_chosen_were_not_looked_at() -> None:

@@ -158,6 +158,7 @@ def extract_segment(
             errors=errors,
             reduced=plan.key_frames_only,
             capped=any(_capped(track) for track in picked),
+            detectors=span.detectors,
             frames=tuple(_with_clip(entry) if entry.ordinal in clips else entry for entry in entries),
         )
         archive = folder / "frames.zip"
@@ -191,7 +192,7 @@ def _margin(track: VideoTrack) -> float:
 def _input_options(plan: Plan, span: SegmentSpan) -> list[str]:
     # Not every player heeds a crop that the container asks for.
     arguments = ["-copyts", "-noautorotate", "-apply_cropping", "codec", "-max_error_rate", "1"]
-    if plan.key_frames_only:
+    if plan.key_frames_only and plan.video:  # of a file of sound alone ffmpeg does not take it
         arguments += ["-skip_frame:v", "nokey"]
     arguments += ["-skip_loop_filter:v", "all" if _rough(plan, span) else "noref"]
     if plan.ignore_edit_lists:

@@ -139,6 +139,7 @@ def make_plan(
         counted_times=counted,
         video=tuple(_video_track(track, *_turn(source, track.stream, edited, deadline, limits)) for track in video),
         audio=tuple(_audio_track(track, track in heard) for track in audio),
+        subtitles=len(header.of("Subtitle")),
         segments=tuple(_segments(seekable and not counted, video, heard, duration, interval, key_frames_only)),
         evasions=tuple(_evasions(header, moving, audio, duration)),
     )

@@ -1,6 +1,5 @@
 """Raw detector output: what was seen, where and how strongly. No judgement."""
 
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
@@ -30,13 +29,6 @@ class Observation(Model):
     score: Score
     box: Box | None = None
     text: str | None = None
-
-
-class Look(StrEnum):
-    """What became of one frame for one detector."""
-
-    OK = "ok"
-    FAILED = "failed"
 
 
 class FrameLook(Model):

@@ -107,6 +107,7 @@ class SegmentSpan(Model):
     )
     tracks: tuple[TrackSpan, ...] = ()
     sound: tuple[int, ...] = Field(default=(), description="stream indices of decodable sound")
+    detectors: tuple[str, ...] = Field(default=(), description="those that look, where not all of the template's do")
 
     @property
     def packets(self) -> int:
@@ -133,6 +134,9 @@ class Plan(Model):
     segments: tuple[SegmentSpan, ...]
     windows: tuple[SegmentSpan, ...] = Field(
         default=(), description="what is looked at a second time; indices go on after those of the segments"
+    )
+    subtitles: int = Field(
+        default=0, ge=0, description="tracks of subtitles, which players offer and nobody reads here"
     )
     windows_left_out: int = Field(default=0, ge=0, description="stretches worth it for which the limit left no window")
     evasions: tuple[Evasion, ...]
@@ -178,4 +182,5 @@ class SegmentFrames(Model):
     errors: int = Field(description="frames that the decoder lost or had to patch up")
     reduced: bool = Field(description="only key frames were decoded, on purpose")
     capped: bool = Field(description="scene changes came faster than they are looked at")
+    detectors: tuple[str, ...] = Field(default=(), description="those that look, where not all of the template's do")
     frames: tuple[FrameEntry, ...]

@@ -3,18 +3,14 @@
 import tempfile
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
-
-from pydantic import ValidationError
 
 import moderation
 from moderation.coverage import Evidence
 from moderation.detectors.catalog import Step, model_set, needed
-from moderation.models.base import Model
 from moderation.models.job import Job, media_of
 from moderation.models.media import MediaStatus
 from moderation.models.observation import Scan
@@ -26,7 +22,7 @@ from moderation.models.verdict import Segment, Verdict, Versions
 from moderation.ports import Clock, MediaStore, NotFound, Objects
 from moderation.services.refine import at_a_glance, refined
 from moderation.services.settle import Settlement
-from moderation.services.work import Work, derived_prefixes
+from moderation.services.work import Work, derived_prefixes, left
 from moderation.verdict import inline, judge, targets_of
 from moderation.vtt import shown_texts, transcript
 
@@ -34,7 +30,6 @@ _BROKEN_ARCHIVE = (zipfile.BadZipFile, EOFError, KeyError, NotImplementedError)
 """What reading an archive raises that is cut short, garbled or not the one that was scanned."""
 MAX_PICTURES = 50
 """Evidence pictures kept per verdict, of the worst segments; all segments are listed with their times."""
-M = TypeVar("M", bound=Model)
 
 
 @dataclass(frozen=True)
@@ -71,32 +66,24 @@ class Aggregation:
         for spec in specs:
             versions[spec.step][spec.name] = spec.version
         indices = [span.index for span in plan.segments]
-        scans = list(self._left(Scan, map(work.scan, indices)))
+        scans = list(left(self.objects, Scan, map(work.scan, indices)))
         # Where the second look was never planned, what it was to see has not been seen.
-        plan = next(self._left(Plan, [work.refinement]), None) or refined(plan, scans, job.template)
+        plan = next(left(self.objects, Plan, [work.refinement]), None) or refined(plan, scans, job.template)
         return Evidence(
             plan=plan,
             scans=scans,
-            second=list(self._left(Scan, (work.scan(window.index) for window in plan.windows))),
+            second=list(left(self.objects, Scan, (work.scan(window.index) for window in plan.windows))),
             at_a_glance=at_a_glance(specs),
-            covers=list(self._left(Scan, map(work.cover, job.covers))),
+            covers=list(left(self.objects, Scan, map(work.cover, job.covers))),
             covers_planned=len(media.covers),
-            hearings=list(self._left(Hearing, map(work.hearing, indices))) if versions["audio"] else [],
-            reading=next(self._left(Reading, [work.reading]), None) if versions["text"] else None,
+            hearings=list(left(self.objects, Hearing, map(work.hearing, indices))) if versions["audio"] else [],
+            reading=next(left(self.objects, Reading, [work.reading]), None) if versions["text"] else None,
             detectors=versions["frames"],
             listeners=versions["audio"],
             readers=versions["text"],
             reporters=targets_of([(spec.name, spec.reports) for spec in specs]),
             title=media.title,
         )
-
-    def _left(self, kind: type[M], keys: Iterable[str]) -> Iterator[M]:
-        """What steps have left behind."""
-        for key in keys:
-            try:
-                yield kind.model_validate_json(self.objects.get(key))
-            except (NotFound, ValidationError):
-                continue  # the step failed, or what it left is broken; coverage shows the gap
 
     def _judge(self, job: Job, evidence: Evidence) -> Verdict:
         kind = "key frames" if job.template.key_frames_only else "all frames decoded"

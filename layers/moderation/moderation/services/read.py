@@ -1,15 +1,11 @@
 """The scan_text step: all texts of a media before every part of the text judge that the template needs."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
-
-from pydantic import ValidationError
 
 from moderation.captions import texts_of
 from moderation.detectors.catalog import DetectorSpec, needed
-from moderation.models.base import Model
 from moderation.models.errors import reason
 from moderation.models.job import Job
 from moderation.models.keywords import KeywordLibrary
@@ -18,11 +14,9 @@ from moderation.models.plan import Plan
 from moderation.models.reading import JudgedText, Reading, Text, TextFinding
 from moderation.models.sound import Hearing
 from moderation.models.template import Form
-from moderation.ports import MediaStore, NotFound, Objects
-from moderation.services.work import Work, library
+from moderation.ports import MediaStore, Objects
+from moderation.services.work import Work, left, library
 from moderation.text.judge import asked_for, make
-
-M = TypeVar("M", bound=Model)
 
 
 @dataclass(frozen=True)
@@ -73,9 +67,9 @@ class TextJudging:
         if title.strip():
             yield Text(form=Form.TITLE, text=title)
         indices = [span.index for span in plan.segments]
-        covers = self._left(Scan, [work.cover(index) for index in job.covers])
-        yield from texts_of(list(self._left(Scan, map(work.scan, indices))), list(covers))
-        for hearing in self._left(Hearing, map(work.hearing, indices)):
+        covers = left(self.objects, Scan, [work.cover(index) for index in job.covers])
+        yield from texts_of(list(left(self.objects, Scan, map(work.scan, indices))), list(covers))
+        for hearing in left(self.objects, Hearing, map(work.hearing, indices)):
             for track in hearing.tracks:
                 for said in track.utterances:
                     yield Text(
@@ -87,11 +81,3 @@ class TextJudging:
                         language=said.language,
                         score=said.score,
                     )
-
-    def _left(self, kind: type[M], keys: Iterable[str]) -> Iterator[M]:
-        """What earlier steps left behind, as far as it is there and whole."""
-        for key in keys:
-            try:
-                yield kind.model_validate_json(self.objects.get(key))
-            except (NotFound, ValidationError):
-                continue

@@ -3,17 +3,15 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 from moderation.detectors.catalog import DetectorSpec, needed
 from moderation.models.base import Model
 from moderation.models.observation import Scan
 from moderation.models.plan import Plan
 from moderation.models.template import Template
 from moderation.policy import Target
-from moderation.ports import MediaStore, NotFound, Objects
+from moderation.ports import MediaStore, Objects
 from moderation.refine import second_plan
-from moderation.services.work import Work
+from moderation.services.work import Work, left
 from moderation.verdict import targets_of
 
 
@@ -35,16 +33,10 @@ class Refining:
         job = self.store.job(job_id)
         work = Work(job.media_id, job.job_id)
         plan = Plan.model_validate_json(self.objects.get(work.plan))
-        scans = [scan for span in plan.segments if (scan := self._scan(work.scan(span.index))) is not None]
-        again = refined(plan, scans, job.template)
+        scans = left(self.objects, Scan, (work.scan(span.index) for span in plan.segments))
+        again = refined(plan, list(scans), job.template)
         self.objects.put(work.refinement, again.model_dump_json().encode(), "application/json")
         return Refined(windows=tuple(window.index for window in again.windows))
-
-    def _scan(self, key: str) -> Scan | None:
-        try:
-            return Scan.model_validate_json(self.objects.get(key))
-        except (NotFound, ValidationError):
-            return None  # that segment was not looked at a first time, which the verdict says
 
 
 def refined(plan: Plan, scans: Sequence[Scan], template: Template) -> Plan:

@@ -40,22 +40,23 @@ class Scanning:
     weights: Path
     pool: Executor
 
-    def warm(self, template: Template) -> None:
-        """Begin to load the models that a template needs. One that cannot be loaded fails where it is used."""
-        for model in sorted({model for spec in needed(template, "frames") for model in spec.models}):
-            self.pool.submit(load, self.weights / f"{model}.onnx")
-
     def segment(self, job_id: str, index: int) -> Scan:
         """Look at one segment, leave its scan and its traces."""
         job = self.store.job(job_id)
-        self.warm(job.template)
         work = Work(job.media_id, job.job_id)
-        specs = needed(job.template, "frames")
-        scanner = Scanner(specs, self.weights, owned(self.objects, job.template, specs))
         with tempfile.TemporaryDirectory(prefix="scan-") as name:
             archive = Path(name) / "frames.zip"
             self.objects.fetch(work.frames(index), archive)
-            segment, results = self._look(archive, scanner)
+            with zipfile.ZipFile(archive) as stored:
+                segment = SegmentFrames.model_validate_json(stored.read("index.json"))
+                specs = [
+                    spec
+                    for spec in needed(job.template, "frames")
+                    if not segment.detectors or spec.name in segment.detectors
+                ]
+                self._warm(specs)
+                scanner = Scanner(specs, self.weights, owned(self.objects, job.template, specs))
+                results = self._look(stored, segment, scanner)
         looks = [_look(frame, results.get(frame.ordinal)) for frame in segment.frames]
         scan = Scan(
             index=index,
@@ -72,16 +73,18 @@ class Scanning:
         self.objects.put(work.scan(index), scan.model_dump_json().encode(), "application/json")
         return scan
 
-    def _look(self, archive: Path, scanner: Scanner) -> tuple[SegmentFrames, dict[int, FrameResult]]:
-        with zipfile.ZipFile(archive) as stored:
-            segment = SegmentFrames.model_validate_json(stored.read("index.json"))
-            distinct = [frame for frame in segment.frames if frame.duplicate_of is None]
+    def _warm(self, specs: Sequence[DetectorSpec]) -> None:
+        """Begin to load the models that these detectors need. One that cannot be loaded fails where it is used."""
+        for model in sorted({model for spec in specs for model in spec.models}):
+            self.pool.submit(load, self.weights / f"{model}.onnx")
 
-            def look(frame: FrameEntry) -> FrameResult:
-                return scanner.look({size: stored.read(member) for size, member in frame.pictures.items()})
+    def _look(self, stored: zipfile.ZipFile, segment: SegmentFrames, scanner: Scanner) -> dict[int, FrameResult]:
+        distinct = [frame for frame in segment.frames if frame.duplicate_of is None]
 
-            results = dict(zip((frame.ordinal for frame in distinct), self.pool.map(look, distinct), strict=True))
-        return segment, results
+        def look(frame: FrameEntry) -> FrameResult:
+            return scanner.look({size: stored.read(member) for size, member in frame.pictures.items()})
+
+        return dict(zip((frame.ordinal for frame in distinct), self.pool.map(look, distinct), strict=True))
 
 
 @dataclass(frozen=True)

@@ -190,7 +190,7 @@ def test_a_manifest_is_read_with_recipe(tmp_path: Path) -> None:
         ("two/c.jpg", "benign", "", "", "no"),
         ("two/secret.jpg", "gun", "", "", "no"),
     ]
-    with (tmp_path / "manifest.csv").open("w", newline="") as file:
+    with (tmp_path / "manifest.csv").open("w", newline="", encoding="utf-8-sig") as file:
         writer = csv.writer(file)
         writer.writerows([("path", "labels", "group", "licence", "permissive"), *rows])
     for path, *_ in rows:
