@@ -28,6 +28,7 @@ SIDE = 128
 """The longer side of what is kept of a picture, in pixels."""
 FILLING = 128
 """The luma that shows through where a picture is transparent."""
+_ALIKE = 40
 
 
 class LibraryDamaged(ValueError):
@@ -39,7 +40,7 @@ class Entry(Model):
 
     `luma` and `alpha` are height x width levels, deflated, in base64; `embedding` is that of the model, 1280 float16,
     little endian, in base64. `chance` is the highest score that it reached where it was not to be found, `promise`
-    what it usually promised there: pictures with few edges are like anything.
+    the most that it promised there: pictures with few edges are like anything.
     """
 
     name: str = Field(min_length=1, max_length=128)
@@ -51,7 +52,7 @@ class Entry(Model):
     alpha: str
     embedding: str
     chance: Score
-    promise: float = Field(gt=0, le=1)
+    promise: Score
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -75,7 +76,7 @@ class Entry(Model):
 class LibraryFile(Model):
     """The pictures of a library. `model_sha256` is the digest of the weights that their embeddings are of."""
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     model_sha256: Sha256
     entries: tuple[Entry, ...]
 
@@ -104,8 +105,17 @@ class LibraryFile(Model):
         return library
 
 
+class _Drawn(NamedTuple):
+    """Luma over a ground, opacity, the level of the ground, and the share of the box that is opaque."""
+
+    luma: Image.Image
+    alpha: Image.Image
+    ground: int
+    share: float
+
+
 class Rendered(NamedTuple):
-    """A picture at one size with a margin: luma over the filling, and opacity 0..1."""
+    """A picture at one size with a margin: luma over a ground, and opacity 0..1."""
 
     luma: Floats
     alpha: Floats
@@ -123,13 +133,19 @@ def entries(documents: Mapping[str, bytes | None]) -> tuple[Entry, ...]:
     return tuple(found)
 
 
-def render(picture: Image.Image, width: int, margin: int) -> Rendered:
-    """A picture of mode LA at a width."""
-    size = (width, max(3, round(picture.height * width / picture.width)))
-    over = Image.composite(picture.getchannel("L"), Image.new("L", picture.size, FILLING), picture.getchannel("A"))
-    luma = np.asarray(over.resize(size, Image.Resampling.BOX), np.float32)
-    alpha = np.asarray(picture.getchannel("A").resize(size, Image.Resampling.BOX), np.float32) / 255
-    return Rendered(np.pad(luma, margin, constant_values=FILLING), np.pad(alpha, margin))
+def render(entry: Entry, width: int, margin: int) -> Rendered:
+    """A picture at a width."""
+    drawn = _drawn(entry)
+    size = (width, max(3, round(entry.height * width / entry.width)))
+    luma, alpha = (
+        np.asarray(one.resize(size, Image.Resampling.BICUBIC), np.float32) for one in (drawn.luma, drawn.alpha)
+    )
+    return Rendered(np.pad(luma, margin, constant_values=drawn.ground), np.pad(alpha / 255, margin))
+
+
+def opaque(entry: Entry, width: float) -> float:
+    """How many pixels of a picture are opaque at a width."""
+    return _drawn(entry).share * width**2 * entry.height / entry.width
 
 
 def pack(levels: npt.NDArray[Any]) -> str:
@@ -143,6 +159,17 @@ def _inflate(packed: str, size: tuple[int, int]) -> bytes:
     if len(levels) != size[0] * size[1]:
         raise ValueError("a picture is not of the size that it says")
     return levels
+
+
+@lru_cache(maxsize=256)
+def _drawn(entry: Entry) -> _Drawn:
+    """The ground is of a level from which the picture stands out."""
+    levels, alpha = entry.picture.split()
+    there = np.asarray(alpha) > FILLING
+    alike = np.abs(np.asarray(levels, np.float32) - FILLING)[there] < _ALIKE
+    ground = 0 if alike.size and alike.mean() > 0.5 else FILLING
+    over = Image.composite(levels, Image.new("L", levels.size, ground), alpha)
+    return _Drawn(over, alpha, ground, float(there.mean()))
 
 
 @lru_cache(maxsize=16)

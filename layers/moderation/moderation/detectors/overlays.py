@@ -6,7 +6,7 @@ moves cancels out. A logo is where the edges that stay are its edges and the lev
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -15,27 +15,31 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from moderation.detectors.base import Frame, Moment, Picture
 from moderation.detectors.catalog import DETAIL
-from moderation.detectors.library import FILLING, Entry, entries, render
+from moderation.detectors.library import FILLING, Entry, entries, opaque, render
 from moderation.models.observation import Box, Observation
 from moderation.models.template import Form
 
 Floats = npt.NDArray[np.float32]
 Phasors = npt.NDArray[np.complex64]
+Spectra = npt.NDArray[np.complexfloating[Any, Any]]
 Levels = npt.NDArray[np.uint8]
 
 WIDTH = 640
 """Frames are looked at in this width, or at most double, or in their own."""
 _ACROSS, _DOWN = 0.28, 0.36
 """The share of the frame's sides that a corner takes."""
-_SMALLEST, _GROWTH, _SIZES = 0.04, 1.14, 8
+_SMALLEST, _GROWTH, _SIZES = 0.0425, 1.15, 7
 """Widths of a logo, in shares of the frame's, that are tried first; the neighbourhood of the best is tried next."""
-_NEARBY = (0.92, 0.95, 0.975, 1.0, 1.025, 1.05, 1.08)
-_REACH = 3
+_AREA = 100
+"""Opaque pixels that a logo has at least where it is compared at less than full size."""
+_NEARBY = 1.12
+_REACH = 4
 _EDGE = 8.0
-_SPREAD = 45.0
+_LEVELS = 0.3 / (2 * 45.0**2)
+"""How much the mean square of levels that differ counts against edges."""
 _ALIKE = 24.0
-_FLOOR = 0.03
-_CANDIDATES, _PER_ENTRY = 20, 2
+_FLOOR, _OWN = 0.03, 0.05
+_CANDIDATES = 24
 _MARGIN = 2
 _REPORTED = 0.1
 
@@ -111,12 +115,13 @@ def corners(picture: Picture) -> Corners:
 def matches(stack: Levels, frame: tuple[int, int], wanted: Sequence[Entry]) -> Iterator[Match]:
     """What of `wanted` is found in frames x 4 corners x height x width levels; scores of chance are left out."""
     corner = stack.shape[2:]
-    if min(corner) < 16:
+    if not wanted or min(corner) < 16:
         return
-    levels = stack.astype(np.float32)
-    staying, usual = phasors(levels).mean(axis=0), np.median(levels, axis=0)
-    for place in _places(_halves(stack), frame[1] // 2, wanted):
-        raw, left, top, width, height = _fitted(place, staying, usual)
+    scene = _Scene(stack)
+    places = [place for entry in wanted for place in _places(scene, frame[1], entry)]
+    places.sort(key=lambda place: place.entry.promise - place.promise)
+    for place in places[:_CANDIDATES]:
+        raw, left, top, width, height = _fitted(place, scene)
         if raw > place.entry.chance:
             right, lower = place.corner % 2, place.corner // 2
             yield Match(
@@ -131,17 +136,13 @@ def matches(stack: Levels, frame: tuple[int, int], wanted: Sequence[Entry]) -> I
 
 def calibrated(entry: Entry, scenes: Sequence[Levels], frame: tuple[int, int]) -> Entry:
     """An entry with what it reaches in scenes (frames x 4 corners x height x width) that do not show it."""
-    bare = entry.model_copy(update={"promise": 1.0})
-    promises, reached = [], [0.0]
-    for scene in scenes:
-        places = _places(_halves(scene), frame[1] // 2, [bare])
-        staying, usual = phasors(scene.astype(np.float32)).mean(axis=0), np.median(scene, axis=0)
-        promises += [place.promise for place in places[:1]]
-        reached += [_fitted(place, staying, usual)[0] for place in places]
-    promise = float(np.mean(promises)) if promises else 1.0
-    return entry.model_copy(
-        update={"chance": round(min(0.9, max(reached)), 4), "promise": min(1.0, max(0.05, round(promise, 4)))}
-    )
+    promised, reached = [0.0], [0.0]
+    for scene in map(_Scene, scenes):
+        for place in _places(scene, frame[1], entry):
+            promised.append(place.promise)
+            reached.append(_fitted(place, scene)[0])
+    update = {"chance": round(min(0.9, max(reached)), 4), "promise": round(min(1.0, max(promised)), 4)}
+    return entry.model_copy(update=update)
 
 
 def phasors(levels: Floats) -> Phasors:
@@ -158,119 +159,126 @@ def phasors(levels: Floats) -> Phasors:
 
 @dataclass(frozen=True)
 class _Place:
-    """A size and place to look closer at, in pixels of frames of half the size."""
+    """A width and place to look closer at, in pixels of the frame."""
 
     promise: float
     entry: Entry
-    width: int
+    width: float
     corner: int
     top: int
     left: int
 
 
-class _Template(NamedTuple):
-    """An entry at one width, as what its correlations need in the frequencies of a tile."""
+class _Scene:
+    """The corners of a segment's frames: edges that stay, usual levels, and both in the frequencies of a tile."""
 
-    width: int
+    def __init__(self, stack: Levels) -> None:
+        self._stack = stack.astype(np.float32)
+        self._spectra: dict[int, Spectra] = {}
+        self.shape = stack.shape[2:]
+        self.staying, self.usual = phasors(self._stack).mean(axis=0), np.median(self._stack, axis=0)
+        self.strength = np.abs(self.staying) ** 2
+
+    def reduced(self, by: int) -> tuple[int, int]:
+        """Height and width of a corner at a fraction of its size."""
+        return self.shape[0] // by, self.shape[1] // by
+
+    def spectra(self, by: int) -> Spectra:
+        """Edges (two), levels and squares of levels, each of four corners, at a fraction of the size."""
+        if by not in self._spectra:
+            high, wide = self.reduced(by)
+            cut = self._stack[..., : high * by, : wide * by]
+            levels = cut.reshape(*cut.shape[:2], high, by, wide, by).mean(axis=(3, 5), dtype=np.float32)
+            staying, centred = phasors(levels).mean(axis=0), levels - FILLING
+            parts = (staying.real, staying.imag, centred.mean(axis=0), (centred**2).mean(axis=0))
+            self._spectra[by] = np.fft.rfft2(np.stack(parts), _tile((high, wide)))
+        return self._spectra[by]
+
+
+class _Template(NamedTuple):
+    """An entry at one width, in the frequencies of a tile: what correlates with each part of a scene's spectra."""
+
     shape: tuple[int, int]
-    edges: Phasors
-    opacity: Phasors
-    levels: Phasors
+    spectra: Spectra
     energy: float
 
 
-def _halves(stack: Levels) -> Floats:
-    high, wide = stack.shape[2:]
-    halves: Floats = stack.reshape(-1, 4, high // 2, 2, wide // 2, 2).mean(axis=(3, 5), dtype=np.float32)
-    return halves
+def _places(scene: _Scene, width: int, entry: Entry) -> list[_Place]:
+    """Where in each corner an entry promises most, in a frame of `width` pixels.
 
-
-def _places(halves: Floats, width: int, wanted: Sequence[Entry]) -> list[_Place]:
-    """The most promising places of all entries at all sizes, against what each promises by chance.
-
-    Promise is the correlation of edges, lessened by the mean square of what levels differ over time, all by FFT.
+    Promise is the correlation of edges as a share of the entry's own, less the mean square of what levels differ over
+    time: one correlation by FFT for each width. Small logos are compared at full size, others at a fraction of it.
     """
-    shape = halves.shape[2:]
-    tile = (_tile(shape[0]), _tile(shape[1]))
-    staying = phasors(halves).mean(axis=0)
-    edges = np.fft.fft2(staying, tile)
-    strength = np.pad((np.abs(staying) ** 2).cumsum(axis=-1).cumsum(axis=-2), ((0, 0), (1, 0), (1, 0)))
-    centred = halves - FILLING
-    means, squares = np.fft.rfft2(centred.mean(axis=0), tile), np.fft.rfft2((centred**2).mean(axis=0), tile)
-    found = []
-    for entry in wanted:
-        for one in _templates(entry, width, shape, tile):
-            high, wide = one.shape
-            rows, columns = shape[0] - high + 1, shape[1] - wide + 1
-            alike = np.fft.ifft2(edges * one.edges).real[:, :rows, :columns]
-            there = strength[:, high:, wide:] - strength[:, :-high, wide:]
-            there = there - strength[:, high:, :-wide] + strength[:, :-high, :-wide]
-            differ = np.fft.irfft2(squares * one.opacity + means * one.levels, tile)[:, :rows, :columns] + one.energy
-            promise = alike / np.sqrt(np.maximum(there, _FLOOR * high * wide))
-            promise = promise * np.exp(-np.maximum(differ, 0) / (2 * _SPREAD**2))
-            corner, top, left = (int(index) for index in np.unravel_index(promise.argmax(), promise.shape))
-            found.append(_Place(float(promise[corner, top, left]) / entry.promise, entry, one.width, corner, top, left))
-    found.sort(key=lambda place: -place.promise)
-    kept: list[_Place] = []
-    for place in found:
-        if sum(place.entry is other.entry for other in kept) < _PER_ENTRY and len(kept) < _CANDIDATES:
-            kept.append(place)
-    return kept
-
-
-def _templates(entry: Entry, width: int, shape: tuple[int, ...], tile: tuple[int, int]) -> Iterator[_Template]:
-    picture = entry.picture
+    best: dict[int, _Place] = {}
     for size in range(_SIZES):
-        wide = round(width * _SMALLEST * _GROWTH**size)
-        luma, alpha = render(picture, wide, 1)
-        if luma.shape[0] >= shape[0] or luma.shape[1] >= shape[1]:
-            return
-        edges = phasors(luma)
-        edges = edges / max(1e-6, float(np.sqrt((np.abs(edges) ** 2).sum())))
-        weight, level = alpha / max(1e-6, float(alpha.sum())), luma - FILLING
-        yield _Template(
-            wide,
-            (luma.shape[0], luma.shape[1]),
-            np.conj(np.fft.fft2(edges, tile)),
-            np.conj(np.fft.rfft2(weight, tile)),
-            np.conj(np.fft.rfft2(-2 * weight * level, tile)),
-            float((weight * level**2).sum()),
-        )
+        wide = width * _SMALLEST * _GROWTH**size
+        by = 1
+        while opaque(entry, wide / by) >= 4 * _AREA:
+            by *= 2
+        shape = scene.reduced(by)
+        template = _template(entry, round(wide / by), _tile(shape))
+        rows, columns = (whole - part + 1 for whole, part in zip(shape, template.shape, strict=True))
+        if min(rows, columns) < 1:
+            break
+        parts = zip(scene.spectra(by), template.spectra, strict=True)
+        promise = np.fft.irfft2(sum(part * other for part, other in parts), _tile(shape))[:, :rows, :columns]
+        for corner, promises in enumerate(promise - template.energy):
+            top, left = divmod(int(promises.argmax()), columns)
+            score = float(promises[top, left])
+            if corner not in best or score > best[corner].promise:
+                # The margin of one pixel around a template is none of the logo.
+                best[corner] = _Place(score, entry, wide, corner, (top + 1) * by, (left + 1) * by)
+    return list(best.values())
 
 
-def _fitted(place: _Place, staying: Phasors, usual: Floats) -> tuple[float, int, int, int, int]:
+@lru_cache(maxsize=512)
+def _template(entry: Entry, wide: int, tile: tuple[int, int]) -> _Template:
+    drawn = render(entry, wide, 1)
+    edges = phasors(drawn.luma)
+    edges = edges / max(1e-6, float((np.abs(edges) ** 2).sum()))
+    weight = drawn.alpha * (_LEVELS / max(1e-6, float(drawn.alpha.sum())))
+    level = drawn.luma - FILLING
+    spectra = np.fft.rfft2(np.stack((edges.real, edges.imag, 2 * weight * level, -weight)), tile)
+    return _Template(drawn.luma.shape, spectra.conj()[:, np.newaxis], float((weight * level**2).sum()))
+
+
+def _fitted(place: _Place, scene: _Scene) -> tuple[float, int, int, int, int]:
     """The best fit near a place: raw score 0..1, then left, top, width and height in its corner.
 
-    The score is the correlation of edges times the share of opaque pixels that have the entry's level.
+    The score is the correlation of edges, where the entry is to be seen, times the share of opaque pixels that have
+    its level.
     """
-    picture = place.entry.picture
-    best: tuple[float, int, int, Any] | None = None
-    for factor in _NEARBY:
-        drawn = render(picture, max(3, round(2 * place.width * factor)), _MARGIN)
-        high, wide = drawn.luma.shape
-        top, left = (max(0, 2 * at - _REACH) for at in (place.top, place.left))
-        around = usual[place.corner, top : top + 2 * _REACH + 1 + high, left : left + 2 * _REACH + 1 + wide]
-        if around.shape[0] < high or around.shape[1] < wide:
+    best = (0.0, 0, 0, 1, 1)
+    for wide in range(round(place.width / _NEARBY), round(place.width * _NEARBY) + 1):
+        drawn = render(place.entry, wide, _MARGIN)
+        high, across = drawn.luma.shape
+        reach = _REACH + _MARGIN
+        top, left = max(0, place.top - reach), max(0, place.left - reach)
+        part = (place.corner, slice(top, top + 2 * _REACH + high), slice(left, left + 2 * _REACH + across))
+        if scene.usual[part].shape[0] < high or scene.usual[part].shape[1] < across:
             continue
-        differ = (drawn.alpha * (sliding_window_view(around, (high, wide)) - drawn.luma) ** 2).sum(axis=(2, 3))
-        down, across = (int(index) for index in np.unravel_index(differ.argmin(), differ.shape))
-        mean = float(differ[down, across]) / max(1e-6, float(drawn.alpha.sum()))
-        if best is None or mean < best[0]:
-            best = (mean, top + down, left + across, drawn)
-    if best is None:
-        return 0.0, 0, 0, 1, 1
-    _, top, left, drawn = best
-    high, wide = drawn.luma.shape
-    part = (place.corner, slice(top, top + high), slice(left, left + wide))
-    edges, seen = phasors(drawn.luma), staying[part]
-    norm = max(float((np.abs(seen) ** 2).sum()), _FLOOR * high * wide) * max(1e-6, float((np.abs(edges) ** 2).sum()))
-    alike = float((seen * edges.conj()).real.sum()) / norm**0.5
-    opaque = drawn.alpha > 0.9
-    share = float((np.abs(usual[part] - drawn.luma)[opaque] < _ALIKE).mean()) if opaque.any() else 0.0
-    return max(0.0, alike * share), left, top, wide - 2 * _MARGIN, high - 2 * _MARGIN
+        seen = sliding_window_view(scene.staying[part], (high, across))
+        edges = phasors(drawn.luma)
+        # What lies beside a logo, behind its transparent parts, is none of it.
+        own = np.maximum(np.abs(edges), drawn.alpha) > _OWN
+        alike = np.einsum("yxhw,hw->yx", seen.real, edges.real) + np.einsum("yxhw,hw->yx", seen.imag, edges.imag)
+        there = np.einsum("yxhw,hw->yx", sliding_window_view(scene.strength[part], (high, across)), own)
+        alike /= np.sqrt(np.maximum(there, _FLOOR * own.sum()) * max(1e-6, float((np.abs(edges) ** 2).sum())))
+        down, right = (int(index) for index in np.unravel_index(alike.argmax(), alike.shape))
+        place_there = scene.usual[place.corner, top + down : top + down + high, left + right : left + right + across]
+        solid = drawn.alpha > 0.9
+        share = float((np.abs(place_there - drawn.luma)[solid] < _ALIKE).mean()) if solid.any() else 0.0
+        score = float(alike[down, right]) * share
+        if score > best[0]:
+            best = (score, left + right, top + down, across - 2 * _MARGIN, high - 2 * _MARGIN)
+    return best
 
 
 @cache
-def _tile(length: int) -> int:
-    """A length for FFT, at least as long, with small factors."""
-    return next(n for n in range(length, 2 * length + 8) if all(n % p for p in (7, 11, 13, 17, 19, 23)) and n % 8 == 0)
+def _tile(shape: tuple[int, int]) -> tuple[int, int]:
+    """Sides for FFT, at least as long, with small factors."""
+    high, wide = (
+        next(n for n in range(side, 2 * side + 8) if all(n % p for p in (7, 11, 13, 17, 19, 23)) and n % 8 == 0)
+        for side in shape
+    )
+    return high, wide

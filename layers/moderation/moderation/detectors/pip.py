@@ -40,6 +40,8 @@ _SHORTEST, _LONGEST = 0.14, 0.75
 _USUAL, _SMALLNESS = 0.3, 0.6
 """A rectangle of less than this share of the frame's sides needs stronger lines: short ones persist by chance."""
 _CANDIDATES = 24
+_BARS = (256, 150, 125, 100, 80, 65, 50)
+"""Of 255: how often the weakest line of a rectangle stands, in the order that they are looked at."""
 _WINDOW, _STRIDE, _FEWEST = 12, 6, 6
 _APART_SECONDS = 0.9
 _REPORTED = 0.2
@@ -73,8 +75,8 @@ class Pip:
 
     def note(self, frame: Frame) -> Sketch:
         picture = frame.gray(CLASSIFY)
-        luma = np.asarray(picture).astype(np.int16)
-        upright, level = _steps(luma), _steps(luma.T).T
+        luma = np.asarray(picture)
+        upright, level = _steps(luma, 1), _steps(luma, 0)
         return Sketch(luma.shape, np.packbits(upright), np.packbits(level), np.asarray(picture.reduce(_SMALL)))
 
     def follow(self, moments: Sequence[Moment[Sketch]]) -> list[list[Observation]]:
@@ -119,17 +121,19 @@ def find(sketches: Sequence[Sketch]) -> Found | None:
     return max(found, default=None)
 
 
-def _steps(luma: npt.NDArray[np.int16]) -> npt.NDArray[np.bool_]:
-    """Where a pixel's two neighbours in its row differ more than anything within three pixels to either side."""
-    width = luma.shape[1]
-    padded = np.pad(luma, ((0, 0), (4, 4)), mode="edge")
+def _steps(luma: Levels, axis: int) -> npt.NDArray[np.bool_]:
+    """Where a pixel's two neighbours along an axis differ more than anything within three pixels to either side."""
+    padded = np.pad(luma, [(4, 4) if side == axis else (0, 0) for side in (0, 1)], mode="edge")
 
-    def at(offset: int) -> npt.NDArray[np.int16]:
-        return padded[:, 4 + offset : 4 + offset + width]
+    def between(one: int, other: int) -> Levels:
+        first, second = (
+            padded[:, 4 + offset : 4 + offset + luma.shape[1]] if axis else padded[4 + offset :][: luma.shape[0]]
+            for offset in (one, other)
+        )
+        return np.maximum(first, second) - np.minimum(first, second)
 
-    around = np.maximum(np.abs(at(-1) - at(-4)), np.abs(at(1) - at(4)))
-    steps: npt.NDArray[np.bool_] = np.abs(at(1) - at(-1)) > around + _STEP
-    return steps
+    step, around = between(-1, 1), np.maximum(between(-4, -1), between(1, 4))
+    return np.maximum(step, around) - around > _STEP
 
 
 def _unpack(bits: Marks, shape: tuple[int, int]) -> Marks:
@@ -147,15 +151,11 @@ class _Lines:
         parts = rate[: long * _CELL, : count * _CELL].reshape(long, _CELL, count, _CELL)
         self.cells = _sums(parts.mean(axis=1).max(axis=2))
 
-    def rough(self, spans: Ints) -> tuple[Floats, Floats]:
-        """For spans (n x 2 cells) x lines at the first and at the last cell of each pair; nan outside the frame."""
-        count, long = self.cells.shape[1], self.cells.shape[0] - 1
-        ends = np.clip(spans + np.array((0, 1)), 0, long)
+    def rough(self, spans: Ints) -> Marks:
+        """For spans (n x 2 cells) x lines, of 255, with the edges of the frame before the first and after the last."""
+        ends = np.clip(spans + np.array((0, 1)), 0, self.cells.shape[0] - 1)
         means = (self.cells[ends[:, 1]] - self.cells[ends[:, 0]]) / (ends[:, 1] - ends[:, 0])[:, np.newaxis]
-        # A column on each side stands for what lies outside the frame.
-        bordered = np.pad(means, ((0, 0), (1, 1)), constant_values=np.nan)
-        pairs = _spans(count)
-        return bordered[:, pairs[:, 0] + 1], bordered[:, pairs[:, 1] + 1]
+        return np.pad((means * 255).astype(np.uint8), ((0, 0), (1, 1)), constant_values=255)
 
     def exact(self, cell: int, start: int, end: int) -> tuple[float, int] | None:
         """The best line in or near a cell between two pixels, and how often it stands; None outside the frame."""
@@ -189,24 +189,31 @@ def _candidates(lines: tuple[_Lines, _Lines], moving: npt.NDArray[np.bool_]) -> 
     across, down = (_spans(one.count // _CELL) for one in lines)
     if not across.size or not down.size:
         return
-    left, right = lines[0].rough(down)
-    top, bottom = (side.T for side in lines[1].rough(across))
-    weakest = np.fmin(np.fmin(left, right), np.fmin(top, bottom))
-    # In a corner of the frame two sides are enough, one of each direction.
-    weakest[(np.isnan(left) & np.isnan(right)) | (np.isnan(top) & np.isnan(bottom))] = -1
+    sides, ends = lines[0].rough(down), lines[1].rough(across).T
+    weakest = np.minimum(sides[:, across[:, 0] + 1], sides[:, across[:, 1] + 1])
+    np.minimum(weakest, ends[down[:, 0] + 1], out=weakest)
+    np.minimum(weakest, ends[down[:, 1] + 1], out=weakest)
     per_cell = _CELL // _SMALL
     inner = np.pad(moving.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
-    rows = np.minimum(np.clip(down, 0, None) * per_cell, moving.shape[0])
-    columns = np.minimum(np.clip(across, 0, None) * per_cell, moving.shape[1])
-    (upper, lower), (near, far) = rows.T[..., np.newaxis], columns.T[:, np.newaxis]
-    areas = (lower - upper) * (far - near)
-    alive = inner[lower, far] - inner[upper, far] - inner[lower, near] + inner[upper, near]
-    promise = weakest * (areas / moving.size) ** (_SMALLNESS / 4)
-    promise[(weakest < _REPORTED / 2) | (alive < _ALIVE * areas)] = -1
-    best = np.argpartition(promise, -min(_CANDIDATES, promise.size), axis=None)[-_CANDIDATES:]
-    for row, column in zip(*np.unravel_index(best, promise.shape), strict=True):
-        if promise[row, column] > 0:
-            yield (*map(int, across[column]), *map(int, down[row]))  # type: ignore[misc]
+    best: list[tuple[float, _Candidate]] = []
+    # Few rectangles have strong lines; weaker ones are looked at where those are too few. None promises more than its
+    # weakest line.
+    for above, bar in pairwise(_BARS):
+        rows, columns = np.divmod(np.flatnonzero((weakest >= bar) & (weakest < above)), len(across))
+        (top, bottom), (left, right) = down[rows].T, across[columns].T
+        upper, lower = (np.clip(side * per_cell, 0, moving.shape[0]) for side in (top, bottom))
+        near, far = (np.clip(side * per_cell, 0, moving.shape[1]) for side in (left, right))
+        areas = (lower - upper) * (far - near)
+        alive = inner[lower, far] - inner[upper, far] - inner[lower, near] + inner[upper, near]
+        promise = weakest[rows, columns] * (areas / moving.size) ** (_SMALLNESS / 4)
+        promise[alive < _ALIVE * areas] = 0
+        for n in np.argsort(-promise)[:_CANDIDATES]:
+            if promise[n] > 0:
+                best.append((float(promise[n]), (int(left[n]), int(right[n]), int(top[n]), int(bottom[n]))))
+        best = sorted(best, reverse=True)[:_CANDIDATES]
+        if len(best) == _CANDIDATES and best[-1][0] >= bar:
+            break
+    yield from (candidate for _, candidate in best)
 
 
 def _judged(candidate: _Candidate, lines: tuple[_Lines, _Lines], luma: Floats, moving: npt.NDArray[np.bool_]) -> Found:
