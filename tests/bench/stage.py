@@ -14,7 +14,8 @@ from unittest.mock import patch
 from moderation.detectors.catalog import DetectorSpec, needed, sizes
 from moderation.media import frames
 from moderation.media.plan import make_plan
-from moderation.models.plan import Plan
+from moderation.models.observation import FrameLook
+from moderation.models.plan import FrameEntry, Plan
 from moderation.services.templates import load_template
 
 HOUR = 3600.0
@@ -93,10 +94,15 @@ def _distinct(clip: Path, specs: Sequence[DetectorSpec]) -> Iterator[dict[str, b
     """The JPEG files by size of every frame that is looked at."""
     plan = make_plan(clip, interval=1.0, deadline=time.monotonic() + HOUR)
     for segment in _extracted(clip, plan, specs):
-        with zipfile.ZipFile(segment.archive) as stored:
-            for frame in segment.frames.frames:
-                if frame.duplicate_of is None:
-                    yield {size: stored.read(member) for size, member in frame.pictures.items()}
+        yield from (pictures for _, pictures in _pictures(segment))
+
+
+def _pictures(segment: frames.Extracted) -> Iterator[tuple[FrameEntry, dict[str, bytes]]]:
+    """The distinct frames of a segment with their JPEG files by size."""
+    with zipfile.ZipFile(segment.archive) as stored:
+        for frame in segment.frames.frames:
+            if frame.duplicate_of is None:
+                yield frame, {size: stored.read(member) for size, member in frame.pictures.items()}
 
 
 def scan_all(clip: Path, template_name: str) -> dict[str, str]:
@@ -129,6 +135,7 @@ def detectors(clip: Path, template_name: str) -> dict[str, object]:
     """
     from greenlight.weights import ensure_weights
     from moderation.detectors import base, inference
+    from moderation.detectors.following import follow
     from moderation.detectors.scanner import Scanner
 
     specs = needed(load_template(template_name), "frames")
@@ -145,17 +152,25 @@ def detectors(clip: Path, template_name: str) -> dict[str, object]:
         return run
 
     scanner = Scanner(specs, ensure_weights())
-    looking = [(one, "observe") for one in scanner.detectors] + [(one, "note") for one in scanner.followers]
+    looking: list[tuple[Any, str]] = [(one, "observe") for one in scanner.detectors]
+    looking += [(one, method) for one in scanner.followers for method in ("note", "follow")]
     for one, method in looking:
         setattr(one, method, timed(one.name, getattr(one, method)))
     whole = 0.0
+    plan = make_plan(clip, interval=1.0, deadline=time.monotonic() + HOUR)
     with (
         patch.object(inference.Network, "run", timed("sessions", inference.Network.run)),
         patch.object(base, "_decode", timed("pictures", base._decode)),
     ):
-        for pictures in _distinct(clip, specs):
+        for segment in _extracted(clip, plan, specs):
+            looks, results = [], {}
+            for frame, pictures in _pictures(segment):
+                began = time.process_time()
+                results[frame.ordinal] = scanner.look(pictures)
+                whole += time.process_time() - began
+                looks.append(FrameLook(ordinal=frame.ordinal, track=frame.track, time=frame.time))
             began = time.process_time()
-            scanner.look(pictures)
+            follow(scanner.followers, looks, results)
             whole += time.process_time() - began
     bare = {name: spent.pop(name, 0.0) for name in ("sessions", "pictures")}
     return {"cpu": whole, **bare, "detectors": spent}

@@ -15,11 +15,11 @@ from moderation.detectors.catalog import needed, sizes
 from moderation.detectors.scanner import Scanner
 from moderation.models.observation import FrameLook, Scan
 from moderation.models.verdict import Suggestion, Versions
-from moderation.services.templates import PresetTemplates
+from moderation.services.templates import load_template
 from moderation.verdict import judge, targets_of
 from tests.builders import NOON, silent_plan
 
-TEMPLATE = PresetTemplates().get("standard")
+TEMPLATE = load_template("standard")
 SPECS = needed(TEMPLATE, "frames")
 MODELS = sorted({model for spec in SPECS for model in spec.models})
 

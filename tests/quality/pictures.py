@@ -1,13 +1,16 @@
-"""How well codes and pictures of a library are found, in pictures as they are, altered, or drawn here.
+"""How well codes, pictures of a library and small weapons are found, in pictures as they are, altered, or drawn here.
 
     python -m tests.quality.pictures qr CODES
     python -m tests.quality.pictures round PHOTOS
     python -m tests.quality.pictures known REFERENCES --others PHOTOS [--pasted FOLDER]
+    python -m tests.quality.pictures small WEAPONS --others PHOTOS
 
 `qr` holds the detector of codes against zxing-cpp alone on the same pictures. `round` draws codes of no maker's on
 photographs of 1280 x 720: turned, blurred, 12 to 60 % of the height. `known` makes a library of REFERENCES and shows
 two altered copies of each (turned by up to 8 degrees, cropped by up to a third, lit otherwise, half of them mirrored,
 compressed), other pictures, and those of `--pasted`, NAME_….jpg being one in which the reference NAME is somewhere.
+`small` pastes pictures with weapons, and as many without, in the small into photographs of 1280 x 720, and tells what
+the whole picture says of them and what close-ups of people add, where they are asked for and if they always were.
 Of each folder as many pictures as `--most` are taken, always the same. Intervals are of 95 %.
 """
 
@@ -15,7 +18,9 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from io import BytesIO
+from itertools import product
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import zxingcpp
@@ -24,6 +29,7 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 from greenlight.evaluate.figures import Share
 from greenlight.library import Reference, entry_of
 from greenlight.weights import ensure_weights
+from moderation.detectors import weapons
 from moderation.detectors.base import Frame
 from moderation.detectors.codes import FORMATS, Codes
 from moderation.detectors.covers import open_cover
@@ -40,6 +46,8 @@ ROUND = 60
 LARGE = 0.24
 """Of the height: smaller round codes are counted apart."""
 COPIES = 2
+SMALL = (0.3, 0.5)
+"""Of the height: what a picture takes up that is shown in the small."""
 Found = tuple[float, str]
 
 
@@ -139,18 +147,39 @@ def known(references: Path, others: Path, pasted: Path | None, most: int) -> Non
     table(rows, (0.60, 0.65, 0.70, 0.75))
 
 
+def small(armed: Path, others: Path, most: int) -> None:
+    folder, random = ensure_weights(["lite", "nanodet"]), np.random.default_rng(7)
+    scenes = [ImageOps.fit(Image.open(path).convert("RGB"), SIZE) for path in pictures(others, most)]
+    things = {"weapons": pictures(armed, most), "others": pictures(others, 2 * most)[most:]}
+    rows: dict[str, list[float]] = {}
+    for part, (kind, paths) in product(SMALL, things.items()):
+        for path, scene in zip(paths, scenes, strict=False):
+            thing, shown = Image.open(path).convert("RGB"), scene.copy()
+            thing.thumbnail((SIZE[0], round(part * SIZE[1])))
+            left, top = (int(random.integers(0, side - own + 1)) for side, own in zip(SIZE, thing.size, strict=True))
+            shown.paste(thing, (left, top))
+            looked_at = Frame(files(shown), folder)
+            for name, asked in (("whole", 1.0), ("with close-ups", weapons._ASKED), ("always", 0.0)):
+                with patch.object(weapons, "_ASKED", asked):
+                    score = weapons.Weapons().observe([looked_at])[0][0].score
+                rows.setdefault(f"{kind}, {part:.0%} of the height: {name}", []).append(score)
+    table(rows, (0.16, 0.44, 0.60, 0.85))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("qr", "round", "known"))
+    parser.add_argument("what", choices=("qr", "round", "known", "small"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--others", type=Path, help="pictures of which none is a reference")
     parser.add_argument("--pasted", type=Path)
     parser.add_argument("--most", type=int, default=100)
     options = parser.parse_args()
+    if options.what in {"known", "small"} and options.others is None:
+        parser.error(f"{options.what} needs --others")
     if options.what == "known":
-        if options.others is None:
-            parser.error("known needs --others")
         known(options.folder, options.others, options.pasted, options.most)
+    elif options.what == "small":
+        small(options.folder, options.others, options.most)
     else:
         {"qr": qr, "round": round_codes}[options.what](options.folder, options.most)
 

@@ -23,7 +23,8 @@ def card(
     tested: str,
 ) -> Iterator[str]:
     """Line by line what the heads learnt from and how well they know it. `tested` names the other data, "" without."""
-    yield "# heads: linear heads on the embedding of EfficientNet-Lite3"
+    of = "close: a linear head on close-ups of people," if recipe.people else "heads: linear heads"
+    yield f"# {of} on the embedding of EfficientNet-Lite3"
     yield ""
     yield f"Heads `{file.digest}`, over the model"
     yield f"`{file.model_sha256}`, from the list of pictures"
@@ -37,7 +38,7 @@ def card(
         if one.plan.base_rate != BASE_RATE:
             yield f"For `{one.plan.name}` it is {one.plan.base_rate:.2%} of them."
     yield ""
-    yield f"    greenlight train-heads DATA --recipe RECIPE --test OTHERS --altered {altered}"
+    yield f"    greenlight train-heads DATA --recipe RECIPE{' --test OTHERS' if tested else ''} --altered {altered}"
     for one in reports:
         if one.plan.tags:
             yield ""

@@ -56,7 +56,7 @@ def train_heads(
         with _bar() as bar:
             task = bar.add_task("weights", total=None)
             weights = ensure_weights(["lite", *(["nanodet"] if plan.people else [])])
-            model = sha256((weights / "lite.onnx").read_bytes()).hexdigest()
+            model = _digest(weights / "lite.onnx")
             cache = cache_folder() / "heads" / f"{model[:12]}.looks"
 
             def step(count: int) -> None:
@@ -64,7 +64,8 @@ def train_heads(
 
             if plan.people:
                 bar.update(task, description="people", total=len(samples))
-                samples = cut_out(samples, cache.with_name("people"), weights=weights, progress=step)
+                people = cache.with_name(f"{_digest(weights / 'nanodet.onnx')[:12]}.people")
+                samples = cut_out(samples, people, weights=weights, progress=step)
             total = len(samples) * (1 + altered) + (len(others.samples) if others else 0)
             bar.update(task, description="embeddings", completed=0, total=total)
 
@@ -110,6 +111,10 @@ def train_heads(
     for report in reports:
         _messages.print(f"{report.plan.name}: average precision {report.precision}", highlight=False)
     typer.echo(out / HEADS)
+
+
+def _digest(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()
 
 
 def _bar() -> Progress:

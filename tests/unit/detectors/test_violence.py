@@ -5,13 +5,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from moderation.detectors import clip
 from moderation.detectors.base import Frame, Moment
 from moderation.detectors.clip import FightClip
 from moderation.detectors.nanodet import NanoDet, Thing
-from moderation.detectors.violence import Violence, motion
+from moderation.detectors.violence import Clip, Violence, motion
 from moderation.models.observation import Box
 from moderation.models.plan import CLIP
 from tests.unit.detectors.conftest import jpeg
@@ -40,13 +42,13 @@ class Seen(Frame):
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many pictures the network got, each time it was asked."""
-    calls: list[int] = []
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What the network got, each time it was asked: its pictures, the first of which is its answer."""
+    calls: list[Any] = []
 
-    def run(self: FightClip, pictures: tuple[Image.Image, ...]) -> float:
-        calls.append(len(pictures))
-        return 0.75
+    def run(self: FightClip, pictures: tuple[Any, ...]) -> Any:
+        calls.append(pictures[0])
+        return pictures[0]
 
     monkeypatch.setattr(FightClip, "run", run)
     return calls
@@ -63,18 +65,17 @@ def test_a_frame_carries_what_follows_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "things", "score"),
-    [(5, SOMEBODY, 0.75), (0, SOMEBODY, 0.0), (5, (), 0.0)],
+    ("step", "things", "pictures"),
+    [(5, SOMEBODY, 16), (0, SOMEBODY, 0), (5, (), 0)],
     ids=["lively", "still", "empty"],
 )
-def test_the_network_is_asked_where_somebody_moves(
-    asked: list[int], step: int, things: tuple[Thing, ...], score: float
-) -> None:
-    assert Violence().note(Seen(moving(step), things)) == score
-    assert asked == ([16] if score else [])
+def test_a_clip_is_kept_where_somebody_moves(step: int, things: tuple[Thing, ...], pictures: int) -> None:
+    noted = Violence().note(Seen(moving(step), things))
+    assert noted is not None
+    assert len(noted.pictures) == pictures
 
 
-def test_without_a_clip_there_is_nothing_to_say(asked: list[int]) -> None:
+def test_without_a_clip_there_is_nothing_to_say() -> None:
     assert Violence().note(Seen([], SOMEBODY)) is None
 
 
@@ -86,30 +87,65 @@ def test_motion_is_that_of_the_liveliest_part() -> None:
     assert motion(still) > 0
 
 
+def clip_of(score: float) -> Clip:
+    """One that the network is to answer with this score for, or of nobody at 0."""
+    pictures: tuple[Any, ...] = (score,) if score else ()
+    return Clip(pictures, Path())
+
+
 def followed(*notes: tuple[float, float | None]) -> list[list[float]]:
-    moments = [Moment(time, ordinal, note) for ordinal, (time, note) in enumerate(notes)]
+    moments = [
+        Moment(time, ordinal, None if score is None else clip_of(score)) for ordinal, (time, score) in enumerate(notes)
+    ]
     return [[one.score for one in seen] for seen in Violence().follow(moments)]
 
 
+@pytest.mark.usefixtures("asked")
 def test_a_clip_speaks_until_the_next_one_or_for_four_seconds() -> None:
     found = followed((0.0, None), (1.0, 0.9), (2.0, None), (4.9, None), (5.0, None), (9.0, 0.1), (9.5, None))
     assert found == [[], [0.9], [0.9], [0.9], [], [0.1], [0.1]]
     assert followed((0.0, None)) == [[]]
 
 
+@pytest.mark.usefixtures("asked")
 def test_a_clip_is_believed_as_far_as_the_one_before_or_after() -> None:
     assert followed((0, 0.2), (4, 0.9), (8, 0.7), (12, 0.1)) == [[0.2], [0.7], [0.7], [0.1]]
     assert followed((0, 0.2), (4, 0.9), (8, 0.1)) == [[0.2], [0.2], [0.1]]
     assert followed((0, 0.2), (7, 0.9)) == [[0.2], [0.9]]
+    assert followed((0, 0.9), (4, 0.0)) == [[0.0], [0.0]]
 
 
+def test_the_network_is_not_asked_what_no_clip_beside_could_confirm(asked: list[Any]) -> None:
+    # GIVEN clips that say little at every other place, and one where nobody moves
+    found = followed((0, 0.9), (4, 0.1), (8, 0.8), (12, 0.2), (16, 0.95), (20, 0.0), (24, 0.7))
+
+    # THEN the others are not asked, and nothing comes of them
+    assert asked == [0.1, 0.2]
+    assert max(score for (score,) in found) < 0.9
+
+
+@given(st.lists(st.sampled_from([0.0, 0.1, 0.6, 0.92, 0.95, 0.99]), min_size=1, max_size=9))
+def test_sparing_the_network_changes_nothing_from_nine_tenths_on(scores: list[float]) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(FightClip, "run", lambda self, pictures: pictures[0])
+        found = [score for (score,) in followed(*((4.0 * number, score) for number, score in enumerate(scores)))]
+    padded = [0.0, *scores, 0.0]
+    whole = [min(score, max(padded[number], padded[number + 2])) for number, score in enumerate(scores)]
+    if len(scores) > 1:
+        assert [score if score >= 0.9 else 0 for score in found] == [score if score >= 0.9 else 0 for score in whole]
+    else:
+        assert found == scores
+
+
+@pytest.mark.usefixtures("asked")
 def test_a_picture_that_comes_again_brings_no_fight_with_it() -> None:
-    found = Violence().follow([Moment(0.0, 7, 0.9), Moment(9.0, 7, 0.9)])
+    found = Violence().follow([Moment(0.0, 7, clip_of(0.9)), Moment(9.0, 7, clip_of(0.9))])
     assert [len(seen) for seen in found] == [1, 0]
 
 
+@pytest.mark.usefixtures("asked")
 def test_what_is_reported() -> None:
-    (((seen,)),) = Violence().follow([Moment(0.0, 0, 0.123456)])
+    (((seen,)),) = Violence().follow([Moment(0.0, 0, clip_of(0.123456))])
     assert (seen.detector, seen.form, seen.label, seen.sub_label) == ("violence", "image", "terror", "violence")
     assert seen.score == 0.1235
 
@@ -124,19 +160,20 @@ def test_pictures_are_normalised_and_spread_evenly() -> None:
 
 
 def test_the_real_network_sees_no_fight_in_a_square(weights: Path) -> None:
-    score = Violence().note(Seen(moving(5), SOMEBODY, weights))
-    assert score is not None
-    assert 0 < score < 0.5
+    noted = Violence().note(Seen(moving(5), SOMEBODY, weights))
+    ((seen,),) = Violence().follow([Moment(0.0, 0, noted)])
+    assert 0 < seen.score < 0.5
 
 
-def test_a_network_that_fails_is_no_answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_network_that_fails_is_no_answer(tmp_path: Path) -> None:
+    noted = Violence().note(Seen(moving(5), SOMEBODY, tmp_path))
     with pytest.raises(FileNotFoundError):
-        Violence().note(Seen(moving(5), SOMEBODY, tmp_path))
+        Violence().follow([Moment(0.0, 0, noted)])
 
 
 def test_a_track_without_clips_was_not_looked_at() -> None:
     # GIVEN looks over two seconds and more, none of which begins a clip, as of two pictures a second
-    moments: list[Moment[float | None]] = [Moment(float(second), second, None) for second in range(3)]
+    moments: list[Moment[Clip | None]] = [Moment(float(second), second, None) for second in range(3)]
 
     # THEN that is a failure, and not a track without fights; what is shorter than a clip has none
     with pytest.raises(ValueError, match="no clips"):

@@ -79,7 +79,7 @@ def test_without_people_the_whole_picture_has_the_say(tmp_path: Path, near: list
 
 def test_the_strongest_close_up_says_where(tmp_path: Path, near: list[float]) -> None:
     near += [-4.0, 1.5]
-    seen = weapon(tmp_path, -2, (SOMEBODY, ELSEWHERE))
+    seen = weapon(tmp_path, -1.6, (SOMEBODY, ELSEWHERE))
     assert seen.score == pytest.approx(1 / (1 + 2 * np.exp(-1.5)), abs=1e-4)  # at half its odds
     assert seen.box is not None
     assert seen.box.left < 0.8 < seen.box.left + seen.box.width
@@ -88,9 +88,9 @@ def test_the_strongest_close_up_says_where(tmp_path: Path, near: list[float]) ->
 
 def test_a_weak_close_up_changes_nothing(tmp_path: Path, near: list[float]) -> None:
     near += [-4.0]
-    seen = weapon(tmp_path, -2, (SOMEBODY,))
+    seen = weapon(tmp_path, -1.6, (SOMEBODY,))
     assert seen.box is None
-    assert seen.score == pytest.approx(1 / (1 + np.exp(2)), abs=1e-4)
+    assert seen.score == pytest.approx(1 / (1 + np.exp(1.6)), abs=1e-4)
 
 
 def test_nothing_is_looked_at_closely_where_the_whole_is_certain(tmp_path: Path, near: list[float]) -> None:

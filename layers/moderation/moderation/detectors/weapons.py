@@ -13,7 +13,7 @@ from moderation.models.observation import Box, Observation
 
 CLOSE = heads.SHIPPED.with_name("close.json")
 TARGET = ("terror", "weapon")
-_ASKED, _CERTAIN = 0.05, 0.9
+_ASKED, _CERTAIN = 0.15, 0.9
 """Below, nobody is looked for: nine of ten pictures without weapons are. From the upper one on the whole says all."""
 _ODDS = 0.5
 """By which those of a close-up are taken: of three to a picture any may err."""
