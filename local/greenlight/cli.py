@@ -31,7 +31,7 @@ SUB_COMMANDS = {
     "simulate": "greenlight.simulate.cli:simulate",
     "train-heads": "greenlight.heads.cli:train_heads",
     "library": "greenlight.library:app",
-    "put-template": "greenlight.own:put_template",
+    "put-template": "greenlight.put_template:put_template",
     "judge": "greenlight.judge:judge",
     "train-text": "greenlight.texts.cli:train_text",
     "evaluate": "greenlight.evaluate.cli:evaluate",

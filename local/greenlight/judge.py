@@ -11,7 +11,7 @@ from rich.console import Console
 
 from greenlight.exits import OF_SUGGESTION, Exit
 from greenlight.libraries import beside
-from greenlight.own import NotWhole, checked
+from greenlight.put_template import NotWhole, checked
 from greenlight.weights.errors import WeightsError
 from greenlight.weights.store import ensure_weights
 from moderation.detectors.catalog import needed
@@ -24,8 +24,11 @@ from moderation.reading import text_segments
 from moderation.services.templates import load_template
 from moderation.services.work import library
 from moderation.text.judge import Judge
+from moderation.text.linear import LONGEST_TEXT
 
 _TOLD = {"label", "sub_label", "confidence", "suggestion", "keywords", "source", "library"}
+_OVERLAP = 200
+"""Characters that two parts of a long text share: a word on the border is whole in one of them."""
 _messages = Console(stderr=True)
 
 
@@ -79,7 +82,15 @@ def finder(template: Template, name: str) -> Callable[[str], list[Segment]]:
     judging = Judge(weights, lists, targets=template.targets(), parts=[spec.name for spec in specs])
 
     def find(text: str) -> list[Segment]:
-        told = JudgedText(text=Text(form=Form.TITLE, text=text), findings=tuple(judging.judge(text)))
-        return text_segments(Reading(texts=(told,), detectors={}), template)
+        judged = [
+            JudgedText(text=Text(form=Form.TITLE, text=part), findings=tuple(judging.judge(part)))
+            for part in _parts(text)
+        ]
+        return text_segments(Reading(texts=tuple(judged), detectors={}), template)
 
     return find
+
+
+def _parts(text: str) -> Iterator[str]:
+    for start in range(0, max(1, len(text) - _OVERLAP), LONGEST_TEXT - _OVERLAP):
+        yield text[start : start + LONGEST_TEXT]

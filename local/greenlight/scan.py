@@ -121,9 +121,9 @@ def scan(
 
             each("segments", planned.segments)
             for index in job.covers:
-                progress("covers", index, len(job.covers))
                 with suppress(Permanent, Transient):
                     CoverScanning(store, uploads, objects, weights).cover(job.job_id, index)
+                progress("covers", index + 1, len(job.covers))
             with suppress(Permanent, Transient):
                 each("windows", Refining(store, objects).run(job.job_id).windows)
             if once:

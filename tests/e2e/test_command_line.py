@@ -13,7 +13,7 @@ import pytest
 
 from greenlight.api import Api
 from greenlight.deployed import describe
-from greenlight.own import checked, put
+from greenlight.put_template import checked, put
 from greenlight.stack.deploy import NAME
 from greenlight.stack.stack import Stack
 from moderation.models.media import MediaStatus

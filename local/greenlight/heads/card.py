@@ -60,17 +60,15 @@ def card(
     yield f"| head | pictures (groups) | average precision | {rates} |"
     yield f"|---|---|---|{'---|---|' * len(RATES)}"
     for one in reports:
-        shown = " | ".join(f"{at.recall} | {at.threshold:.2f}" for at in one.thresholds)
-        yield f"| {_name(one)} | {one.pictures} ({one.groups}) | {one.precision} | {shown} |"
+        yield _row(_name(one), f"{one.pictures} ({one.groups})", one.precision, one.thresholds)
     if joined:
         yield ""
         yield "As the product reports them, the highest score of some heads, against pictures without their labels:"
         yield ""
         yield f"| highest, for | pictures | average precision | {rates} |"
         yield f"|---|---|---|{'---|---|' * len(RATES)}"
-        for row in joined:
-            shown = " | ".join(f"{at.recall} | {at.threshold:.2f}" for at in row.thresholds)
-            yield f"| {row.name} | {row.pictures} | {row.precision} | {shown} |"
+        for highest in joined:
+            yield _row(highest.name, str(highest.pictures), highest.precision, highest.thresholds)
     across = [(one, origin, figure) for one in reports for origin, figure in one.sources.items()]
     if across:
         yield ""
@@ -96,6 +94,11 @@ def card(
     yield "## Known failures"
     yield ""
     yield from (f"* {sentence}" for sentence in recipe.known_failures or ("None stated.",))
+
+
+def _row(name: str, pictures: str, precision: Figure, thresholds: Sequence[AtThreshold]) -> str:
+    shown = " | ".join(f"{at.recall} | {at.threshold:.2f}" for at in thresholds)
+    return f"| {name} | {pictures} | {precision} | {shown} |"
 
 
 def _both(at: AtThreshold, precision: Figure | None) -> str:

@@ -41,6 +41,13 @@ def test_lines_are_judged_one_by_one(template: Path) -> None:
     assert result.exit_code == Exit.BLOCK
 
 
+@pytest.mark.parametrize("length", [1995, 30_000])
+def test_all_of_a_long_text_is_judged(template: Path, length: int) -> None:
+    filled = ("nothing to see here " * (length // 20 + 1))[:length]
+    result = CliRunner().invoke(app, ["judge", filled + OWN, "--template", str(template)])
+    assert result.exit_code == Exit.BLOCK
+
+
 def test_no_bytes_end_the_judging_or_reach_the_terminal(template: Path) -> None:
     lines = b"\xff\xfe \x1b[2J one\rtwo\n" + OWN.encode() + b"\n"
     result = CliRunner().invoke(app, ["judge", "--template", str(template)], input=lines)

@@ -131,12 +131,12 @@ class Plan(Model):
     )
     video: tuple[VideoTrack, ...]
     audio: tuple[AudioTrack, ...]
+    subtitles: int = Field(
+        default=0, ge=0, description="tracks of subtitles, which players offer and nobody reads here"
+    )
     segments: tuple[SegmentSpan, ...]
     windows: tuple[SegmentSpan, ...] = Field(
         default=(), description="what is looked at a second time; indices go on after those of the segments"
-    )
-    subtitles: int = Field(
-        default=0, ge=0, description="tracks of subtitles, which players offer and nobody reads here"
     )
     windows_left_out: int = Field(default=0, ge=0, description="stretches worth it for which the limit left no window")
     evasions: tuple[Evasion, ...]

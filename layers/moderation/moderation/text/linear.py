@@ -18,7 +18,8 @@ from moderation.text.folding import Folded
 
 SHIPPED = Path(__file__).with_name("classifiers.npz")
 BUCKETS = 1 << 15
-_LONGEST_TEXT = 2000
+LONGEST_TEXT = 2000
+"""Characters that are looked at of one text: more than any title, line or utterance has."""
 _GRAMS = {"han": (1, 2, 3), "latin": (1, 2, 3, 4)}
 """Lengths of the stretches of characters that are counted."""
 _SOUNDS = (1, 2, 3)
@@ -63,7 +64,7 @@ def spelling(folded: Folded, script: str) -> Spelling:
 
     The more often a stretch occurs the less each time counts.
     """
-    text = (folded.loose if script == "han" else folded.plain).text[:_LONGEST_TEXT]
+    text = (folded.loose if script == "han" else folded.plain).text[:LONGEST_TEXT]
     padded = f" {text} "
     grams = [padded[start : start + size] for size in _GRAMS[script] for start in range(len(padded) - size + 1)]
     if script == "han":

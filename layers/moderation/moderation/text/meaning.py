@@ -16,7 +16,6 @@ _LEAST = 0.05
 """Scores below are not told."""
 _SHORTEST = 4
 """Letters that a text needs for its meaning to be judged: of a word or two, the lists know more."""
-_LONGEST_TEXT = 2000
 
 
 class MeaningPart:
@@ -39,7 +38,7 @@ class MeaningPart:
     def _find(self, text: Text) -> list[TextFinding]:
         if sum(sign.isalpha() for sign in text.text) < _SHORTEST:
             return []
-        folded = self._folding.fold(text.text[:_LONGEST_TEXT])
+        folded = self._folding.fold(text.text[: linear.LONGEST_TEXT])
         script = linear.script_of(folded, text.language)
         # Folding takes other alphabets for disguised Latin, which they are not where a text is wholly in one.
         (vector,) = self._encoder.encode([linear.sentence(folded) if script else folded.original])

@@ -10,7 +10,7 @@ import pytest
 from moto import mock_aws
 from typer.testing import CliRunner
 
-from greenlight import own
+from greenlight import put_template
 from greenlight.cli import app
 from greenlight.deployed import Deployed, Resource
 from moderation.aws.objects import S3Objects
@@ -29,7 +29,7 @@ def s3(socket_disabled: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         client.create_bucket(Bucket=BUCKET)
         resources = {"ResultsBucket": Resource("AWS::S3::Bucket", BUCKET)}
         deployed = Deployed(ARN, "CREATE_COMPLETE", lambda service: client, resources, {}, {})
-        monkeypatch.setattr(own, "find", lambda stack: deployed)
+        monkeypatch.setattr(put_template, "find", lambda stack: deployed)
         yield client
 
 
