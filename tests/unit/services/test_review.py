@@ -71,7 +71,7 @@ def test_the_queue_holds_what_waits_for_a_person_the_worst_first(world: World) -
 
     assert queue() == [2, 4, 0, 3]
     assert queue(3) == [2, 4, 0]
-    # WHEN people decide, delete, or have it moderated again without a finding
+    # WHEN a person decides, or deletes it
     world.decide(ids[2], "normal")
     world.library.delete(ids[4])
     # THEN it waits no more, whatever the machine says afterwards
